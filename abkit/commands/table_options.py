@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from abkit_model.data.tables import TableOptions
+    from abkit_model.data.files.tables import TableOptions
 
 EncodingOption = Annotated[
     str | None,
@@ -53,6 +53,6 @@ def table_options(
     Raises:
         TableError: There is no such encoding or decimal sign.
     """
-    from abkit_model.data.tables import TableOptions
+    from abkit_model.data.files.tables import TableOptions
 
     return TableOptions(encoding=encoding, header_line=header_line, sheet=sheet, decimal=decimal)

@@ -18,8 +18,8 @@ from abkit.errors import AbkitError
 from abkit.intake.cells.columns import read_columns
 from abkit.intake.kpis.reading import KpiOptions, countable_rows, header_of, read_table
 from abkit.intake.kpis.rows import checks
-from abkit_model.data import packing, parquet, text_rows
 from abkit_model.data.csv_table import read_csv
+from abkit_model.data.files import packing, parquet, text_rows
 
 HEADER = "day,ad id,impressions,clicks\n"
 

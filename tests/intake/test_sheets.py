@@ -17,7 +17,7 @@ from abkit.intake.tables.samples import read_numbers
 from abkit.store.database.engine import Store
 from abkit.store.imports import kpi_rejects
 from abkit_model.data.csv_table import read_csv
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.errors import ReadingNote
 from tests.kpi_files import run_import
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abkit.intake.kpis.reading import KpiOptions, read_table
-from abkit_model.data.encodings import ENCODINGS
+from abkit_model.data.files.encodings import ENCODINGS
 from abkit_model.errors import TableError
 
 HEADER = ["Ad ID", "Campaign", "Impressions", "Clicks"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from abkit.vocabulary import Method
     from abkit.workflows.experiments.rows.compare import UnitAnalysis
     from abkit.workflows.experiments.rows.planned import UnitRowsOf
-    from abkit_model.data.tables import TableOptions
+    from abkit_model.data.files.tables import TableOptions
 
 RowsOption = Annotated[
     str | None,

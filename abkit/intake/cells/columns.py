@@ -9,9 +9,9 @@ import polars as pl
 
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.cells.frames import composed_texts, read_frame, refusing_damage
-from abkit_model.data.parquet import examined, is_parquet
-from abkit_model.data.tables import TableOptions, open_table, require_file
-from abkit_model.data.text_rows import BrokenRow
+from abkit_model.data.files.parquet import examined, is_parquet
+from abkit_model.data.files.tables import TableOptions, open_table, require_file
+from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.errors import TableError
 from abkit_model.names import composed, some_of
 

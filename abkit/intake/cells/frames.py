@@ -10,10 +10,10 @@ from operator import itemgetter
 
 import polars as pl
 
-from abkit_model.data.layouts import Layout, bare
-from abkit_model.data.sheets import Cell, OpenSheets, cell_text
-from abkit_model.data.tables import OpenTable, readable
-from abkit_model.data.text_rows import BrokenRow
+from abkit_model.data.files.layouts import Layout, bare
+from abkit_model.data.files.sheets import Cell, OpenSheets, cell_text
+from abkit_model.data.files.tables import OpenTable, readable
+from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.errors import TableError
 
 _AT_ONCE = 100_000

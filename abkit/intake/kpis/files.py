@@ -16,7 +16,7 @@ from abkit.intake.databases.warehouse import shown_url, write_query
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions
 from abkit.intake.remote.address import Address
 from abkit.intake.remote.fetch import Fetched, Limits, Progress, Refusal, fetched
-from abkit_model.data.tables import SUFFIXES, readable
+from abkit_model.data.files.tables import SUFFIXES, readable
 from abkit_model.limits import MAX_TEXT_BYTES, read_limited
 
 

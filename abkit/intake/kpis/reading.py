@@ -21,12 +21,12 @@ from abkit.intake.kpis.header.columns import Columns, find_columns, recognized
 from abkit.intake.kpis.header.fields import COUNTS, MONEY
 from abkit.intake.kpis.header.missing_columns import Rows, require_fields
 from abkit.intake.kpis.header.platforms import Recipe, content_of, load_recipes
-from abkit_model.data.encodings import ENCODINGS, encoding_named
-from abkit_model.data.layouts import Layout
-from abkit_model.data.parquet import examined, is_parquet
-from abkit_model.data.sheets import OpenSheets
-from abkit_model.data.tables import OpenTable, TableOptions, open_table, readable
-from abkit_model.data.text_rows import BrokenRow
+from abkit_model.data.files.encodings import ENCODINGS, encoding_named
+from abkit_model.data.files.layouts import Layout
+from abkit_model.data.files.parquet import examined, is_parquet
+from abkit_model.data.files.sheets import OpenSheets
+from abkit_model.data.files.tables import OpenTable, TableOptions, open_table, readable
+from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.errors import ReadingNote
 
 # Polars takes a while to import, and a file that was imported before needs none of it.

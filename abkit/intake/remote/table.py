@@ -10,7 +10,7 @@ from pathlib import Path
 from abkit.errors import AbkitError, UsageError
 from abkit.intake.remote.address import is_address, parse_address
 from abkit.intake.remote.fetch import Fetched, Limits, Progress, fetched
-from abkit_model.data.tables import SUFFIXES
+from abkit_model.data.files.tables import SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from abkit.intake.tables.totals import names_alike, without_counted_twice, witho
 from abkit.records import Record
 from abkit.stats.arms import Counts
 from abkit.stats.proportions.bulk import impossible_counts
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.data.number_columns import could_be_two, figures, written_column
-from abkit_model.data.tables import TableOptions
 
 # The other columns of a table under their own names, with a mark before them.
 _OTHER = "\0other "

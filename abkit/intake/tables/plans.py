@@ -11,7 +11,7 @@ import polars as pl
 from abkit.errors import InvalidInput
 from abkit.intake.cells.columns import LINE, read_columns, unbroken
 from abkit.intake.remote.table import local_table
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 
 _MOST_BYTES = 5_000_000
 

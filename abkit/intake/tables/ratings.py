@@ -11,8 +11,8 @@ import polars as pl
 
 from abkit.errors import InvalidInput
 from abkit_model.data.comparisons import Comparison, is_comparison_table, read_single_comparisons
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.data.rating_rows import Summary, Vote, read_rows
-from abkit_model.data.tables import TableOptions
 
 _STAGE = {
     **dict.fromkeys(("line", "creative_id", "second_id", "n"), pl.Int64),

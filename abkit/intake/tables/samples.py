@@ -13,9 +13,9 @@ from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.cells.columns import LINE, read_columns, unbroken
 from abkit.intake.cells.decimals import settle
 from abkit.intake.tables.totals import says_total
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column
 from abkit_model.data.numbers import grammar
-from abkit_model.data.tables import TableOptions
 
 PERCENT = "%"
 

@@ -19,13 +19,13 @@ from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.cells.decimals import Settled, settle
 from abkit.intake.cells.frames import composed_texts, read_frame, refusing_damage, text_frames
 from abkit.intake.kpis.rows.set_aside import is_called_total
-from abkit_model.data.layouts import Layout
+from abkit_model.data.files.layouts import Layout
+from abkit_model.data.files.parquet import examined, is_parquet
+from abkit_model.data.files.sheets import OpenSheets
+from abkit_model.data.files.tables import OpenTable, TableOptions, open_table, require_file
+from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column
 from abkit_model.data.numbers import ROUNDED_ID
-from abkit_model.data.parquet import examined, is_parquet
-from abkit_model.data.sheets import OpenSheets
-from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
-from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import TableError
 from abkit_model.names import composed, some_of
 

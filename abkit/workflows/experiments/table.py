@@ -22,7 +22,7 @@ from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.sample_ratio import ALPHA as SRM_ALPHA
 from abkit.stats.verdicts.shrinkage import FEWEST_PAST_TESTS, EffectPrior, fit_effect_prior, shrink_many
 from abkit.vocabulary import Allocation, Correction
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 
 MOST_CELLS = 10**7
 _REASONS_SHOWN = 10  # of tests refused, where none is left

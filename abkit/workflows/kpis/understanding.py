@@ -18,7 +18,7 @@ from abkit.store.schema import KpiImport
 from abkit.vocabulary import Dimension
 from abkit.workflows.kpis.contents import Contents, contents_of
 from abkit.workflows.kpis.mappings import Remembered, recall
-from abkit_model.data.tables import require_file
+from abkit_model.data.files.tables import require_file
 from abkit_model.errors import ReadingNote
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from abkit.workflows.models.train import Progress, local_tables, names_compariso
 from abkit.workflows.scoring.kept_tokens import token_cache
 
 if TYPE_CHECKING:
-    from abkit_model.data.tables import TableOptions
+    from abkit_model.data.files.tables import TableOptions
     from abkit_model.evaluation.comparison_agreement import ComparisonFigures
     from abkit_model.evaluation.metrics import Estimate
     from abkit_model.studies.compare import HeadComparison

@@ -18,7 +18,7 @@ from abkit.workflows.scoring.kept_tokens import token_cache
 
 if TYPE_CHECKING:
     from abkit_model.data.dataset import Examples
-    from abkit_model.data.tables import TableOptions
+    from abkit_model.data.files.tables import TableOptions
     from abkit_model.evaluation.metrics import Floats
     from abkit_model.studies.encoders import EncoderComparison, EncoderFigures
 

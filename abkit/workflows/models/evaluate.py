@@ -28,7 +28,7 @@ from abkit.workflows.models.train import (
 from abkit.workflows.scoring.kept_tokens import token_cache
 
 if TYPE_CHECKING:
-    from abkit_model.data.tables import TableOptions
+    from abkit_model.data.files.tables import TableOptions
     from abkit_model.scorer import Scorer
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from abkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from abkit_model.data.tables import TableOptions
+    from abkit_model.data.files.tables import TableOptions
 
 
 class StudyRequest(Protocol):

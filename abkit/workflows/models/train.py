@@ -22,7 +22,7 @@ from abkit_model.data.csv_table import MAX_BYTES
 
 if TYPE_CHECKING:
     from abkit_model.checkpoint import Card
-    from abkit_model.data.tables import TableOptions
+    from abkit_model.data.files.tables import TableOptions
     from abkit_model.training.release import TrainedScorer
     from abkit_model.training.request import TrainingRequest
 

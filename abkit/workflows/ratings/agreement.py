@@ -18,8 +18,8 @@ from abkit.store.ratings import read as ratings
 from abkit.store.runs import recorded_run
 
 if TYPE_CHECKING:
+    from abkit_model.data.files.tables import TableOptions
     from abkit_model.data.raters import Agreement, AgreementInterval, RaterModel
-    from abkit_model.data.tables import TableOptions
 
 TARGET = 0.9
 

@@ -38,7 +38,7 @@ from abkit.workflows.scoring.image_files import (
     one_of_each,
 )
 from abkit_model.data.csv_table import MAX_BYTES, files_named, is_inside
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.names import composed
 
 # Images registered in one transaction; small enough that a stop loses little work.

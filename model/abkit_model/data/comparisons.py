@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit_model.data.csv_table import CsvTable, Row, name_fault, read_csv
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.data.numbers import ROUNDED_ID
 from abkit_model.data.rating_columns import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS
 from abkit_model.data.rating_rows import SLIPS, USUAL_COLUMNS, one_spelling
-from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
 FIRST_COLUMNS = ("image_left", "image_a", "left", "image_1", "image1", "first", "a", "winner")

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from abkit_model.data.layouts import bare
+from abkit_model.data.files.layouts import bare
+from abkit_model.data.files.panics import unprinted_panics
+from abkit_model.data.files.parquet import examined, is_parquet
+from abkit_model.data.files.sheets import OpenSheets
+from abkit_model.data.files.tables import OpenTable, TableOptions, open_table, require_file
+from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.data.numbers import decimal_sign, written
-from abkit_model.data.panics import unprinted_panics
-from abkit_model.data.parquet import examined, is_parquet
-from abkit_model.data.sheets import OpenSheets
-from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
-from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import LabelError, TableError
 from abkit_model.names import composed, some_of
 

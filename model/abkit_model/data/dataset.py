@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from abkit_model.data.comparisons import MIN_PAIRS, ComparisonTable, read_comparisons
 from abkit_model.data.csv_table import files_named, is_inside
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.data.labels import MIN_IMAGES, RatingTable, read_ratings
 from abkit_model.data.outcomes import MIN_CREATIVES, OutcomeTable, read_outcomes
-from abkit_model.data.tables import TableOptions
 from abkit_model.data.tokens import Features, TokenCache, extract
 from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.errors import LabelError

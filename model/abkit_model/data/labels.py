@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit_model.checkpoint import Scale
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.data.raters import corrected_distributions, rater_model, spread_over_bins
 from abkit_model.data.rating_rows import RatingRows, Summary, Vote, read_rows
-from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
 Floats = NDArray[np.float64]

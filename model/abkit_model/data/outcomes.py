@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit_model.data.csv_table import CsvTable, Row, name_fault, read_csv
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.data.numbers import ROUNDED_ID
 from abkit_model.data.rating_columns import FIELDS, IMAGE_COLUMNS, MEAN_COLUMNS, RATER_COLUMNS, SCORE_COLUMNS
-from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
 Floats = NDArray[np.float64]

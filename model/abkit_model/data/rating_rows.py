@@ -17,6 +17,7 @@ from pathlib import Path
 
 from abkit_model.checkpoint import Scale
 from abkit_model.data.csv_table import CsvTable, Row, first_line, name_fault, number, read_csv, read_text
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.data.numbers import ROUNDED_ID
 from abkit_model.data.rating_columns import (
     COUNT_COLUMNS,
@@ -29,7 +30,6 @@ from abkit_model.data.rating_columns import (
     find_columns,
     question,
 )
-from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
 #: Names of columns by which the header of a rating table is found below titles.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from abkit_model.data.comparisons import ComparisonTable
 from abkit_model.data.dataset import Dataset, Progress, load_comparisons, load_dataset
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.data.tokens import Features, TokenCache
 from abkit_model.errors import LabelError
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons

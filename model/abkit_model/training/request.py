@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 from abkit_model.encoders import DEFAULT_ENCODER
 from abkit_model.errors import RequestError
 

@@ -16,7 +16,7 @@ from abkit.intake.tables.experiments import read_experiments
 from abkit.intake.tables.samples import read_numbers
 from abkit_model.data import csv_table
 from abkit_model.data.csv_table import read_csv
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 
 COLUMNS = ("experiment", "creative", "impressions", "clicks")
 NAMED = dict(zip(("experiment", "variant", "trials", "successes"), COLUMNS, strict=True))

@@ -8,7 +8,7 @@ import pytest
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.tables import unit_rows as reading
 from abkit.intake.tables.unit_rows import UnitColumns, unit_rows
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 
 COLUMNS = UnitColumns(unit="user", variant="arm", metric="revenue", denominator="visits")
 ROWS = pl.DataFrame(

@@ -26,7 +26,7 @@ from abkit.stats.verdicts.sample_ratio import SampleRatio, sample_ratio
 from abkit.vocabulary import Alternative, Method, parse_choice
 from abkit.workflows.experiments.rows.sides import UnitAdjustment, compare_sides, compare_with_former
 from abkit.workflows.experiments.rows.sums import LeftOut, SummedUnits, UnitValues, sum_per_unit
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 
 MOST_VARIANTS = 100
 """More different values than that mean that the column does not hold variants."""

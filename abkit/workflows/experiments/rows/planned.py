@@ -18,7 +18,7 @@ from abkit.workflows.experiments.plan import ExperimentPlan
 from abkit.workflows.experiments.rows.compare import sums_of_file
 from abkit.workflows.experiments.rows.sums import SummedUnits
 from abkit.workflows.experiments.units.sums import SumsPerUnit
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from abkit.vocabulary import LINKS_IN_BULK, LinkedBy, LinkStatus
 from abkit.workflows.kpis.linking.report import LinkReport, link_report, open_ads
 from abkit.workflows.kpis.linking.suggestions import Suggestion, suggest
 from abkit.workflows.kpis.linking.table import MOST_BYTES, read_links
-from abkit_model.data.tables import TableOptions
+from abkit_model.data.files.tables import TableOptions
 
 
 def link(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from abkit.errors import InvalidInput
 from abkit.intake.cells.frames import read_frame, refusing_damage
-from abkit_model.data.tables import TableOptions, open_table
-from abkit_model.data.text_rows import BrokenRow
+from abkit_model.data.files.tables import TableOptions, open_table
+from abkit_model.data.files.text_rows import BrokenRow
 
 MOST_BYTES = 256 * 2**20
 _NEEDED = ("ad", "creative")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from abkit_model.data.layouts import CELL_LIMIT, Layout, Lines, bare
+from abkit_model.data.files.layouts import CELL_LIMIT, Layout, Lines, bare
 from abkit_model.errors import TableError
 from abkit_model.limits import MAX_BROKEN_ROWS, MAX_TABLE_SECONDS
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from abkit_model.data import parquet_worker
-from abkit_model.data.packing import most_unpacked, refuse_ratio
+from abkit_model.data.files import parquet_worker
+from abkit_model.data.files.packing import most_unpacked, refuse_ratio
 from abkit_model.errors import TableError
 from abkit_model.limits import MAX_COLUMNS, require_regular
 

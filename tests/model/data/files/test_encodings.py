@@ -2,7 +2,7 @@
 
 import pytest
 
-from abkit_model.data.encodings import ENCODINGS, encoding_named, guess
+from abkit_model.data.files.encodings import ENCODINGS, encoding_named, guess
 from abkit_model.errors import TableError
 
 # Names of ads; none of these words is among the samples.

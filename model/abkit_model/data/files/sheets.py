@@ -21,13 +21,13 @@ from html import unescape
 from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.parsers import expat  # nothing is built from it, and a DOCTYPE ends it
 
-from abkit_model.data.cell_formats import IN_CURRENCY, ShownOtherwise, misleading_formats
-from abkit_model.data.layouts import Layout, bare
+from abkit_model.data.files.cell_formats import IN_CURRENCY, ShownOtherwise, misleading_formats
+from abkit_model.data.files.layouts import Layout, bare
+from abkit_model.data.files.packing import most_unpacked, refuse_ratio
+from abkit_model.data.files.panics import unprinted_panics
+from abkit_model.data.files.side_tables import columns_of_others
+from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.data.numbers import SEVERAL
-from abkit_model.data.packing import most_unpacked, refuse_ratio
-from abkit_model.data.panics import unprinted_panics
-from abkit_model.data.side_tables import columns_of_others
-from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import ReadingNote, TableError
 from abkit_model.limits import FREE_CELLS, MAX_CELLS, MAX_CELLS_RATIO
 from abkit_model.names import composed

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from abkit_model.data.csv_table import read_csv
-from abkit_model.data.layouts import find_layout
-from abkit_model.data.tables import TableOptions, open_table
-from abkit_model.data.text_rows import BrokenRow
+from abkit_model.data.files.layouts import find_layout
+from abkit_model.data.files.tables import TableOptions, open_table
+from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.errors import TableError
 from abkit_model.names import composed
 

@@ -18,7 +18,7 @@ from functools import cache
 from itertools import pairwise
 from typing import BinaryIO
 
-from abkit_model.data.letters import CHARACTERS, WORDS
+from abkit_model.data.files.letters import CHARACTERS, WORDS
 from abkit_model.errors import TableError
 
 #: By the name that a user gives: the codec.
