@@ -43,13 +43,14 @@ def overview(request: Request, served: Served, person: Viewer) -> Response:
         late = [one for one in schedule_status(session, CATALOG, wall_clock()) if one.needs_attention]
     days = (found.day - found.checked_on).days if found.checked_on else 0
     stale = days > STALE
+    answer = f"Not known: the last check was {days:,} days ago" if stale else ANSWERS.get(found.decision, "See below")
     return page(
         request,
         "overview.html.j2",
         workspace=served.settings.workspace.name,
         found=found,
         tone="unknown" if stale else TONES.get(found.decision, "unknown"),
-        answer=f"Nobody has checked for {days:,} days" if stale else ANSWERS.get(found.decision, "See below"),
+        answer=answer,
         stale=stale,
         late=late,
     )

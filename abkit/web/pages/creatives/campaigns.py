@@ -19,6 +19,7 @@ from abkit.vocabulary import CreativeAction, CreativeFormat, Fatigue, Leaderboar
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Served, Viewer
 from abkit.web.asked import asked_for, in_query
+from abkit.web.daemon import absent
 from abkit.web.drawing import Axis, Point, bins, ends_of, interval_bar, scatter
 from abkit.web.errors import NotThere
 from abkit.web.figures import CampaignFigures
@@ -170,6 +171,8 @@ def _are_made(served: Workspace, figures: CampaignFigures, campaigns: list[int])
     """Return whether figures of any of these campaigns are being made, by this process or the daemon."""
     if figures.are_made(campaigns):
         return True
+    if absent(served):  # nobody takes the request
+        return False
     with served.store.read() as session:
         return is_unfinished(session, "leaderboards")
 

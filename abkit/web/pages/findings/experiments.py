@@ -119,7 +119,7 @@ def _require_reviewer(served: Workspace, name: str) -> None:
         found = find_person(session, name)
         role = found.role if found else None
     if role is None or Permission.REVIEW not in GRANTED[Role(role)]:
-        raise UsageError(f"{name!r} is nobody who could decide here", hint="name a reviewer or an admin who agrees")
+        raise UsageError(f"{name!r} cannot decide here", hint="name a reviewer or an admin who agrees")
 
 
 def _standing(served: Workspace, key: str) -> Standing:

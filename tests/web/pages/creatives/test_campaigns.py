@@ -33,6 +33,7 @@ from abkit.store.schema import (
 )
 from abkit.web.pages.overview import STALE
 from abkit.workflows.leaderboard import refresh
+from abkit.workflows.leaderboard.ahead import due_campaigns
 from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 from tests.web.conftest import submit
 from tests.web.stocked import HOSTILE, RAN, SPRING
@@ -265,6 +266,24 @@ def test_figures_that_cannot_be_made_keep_back_no_others_and_are_not_tried_at_ea
     assert ">not made yet: open the campaign to make them<" in editor.get("/campaigns").text
 
 
+def test_figures_that_somebody_has_made_meanwhile_are_not_made_again(
+    forgotten: Workspace, editor: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    real = refresh.refresh_leaderboard
+
+    def make_all(store: Store, settings: Settings, one: int) -> None:
+        tried.append(one)
+        for each in due_campaigns(store):
+            real(store, settings, each)
+
+    assert len(due_campaigns(forgotten.store)) > 1
+    monkeypatch.setattr(refresh, "refresh_leaderboard", make_all)
+    editor.get("/campaigns")
+    wait_until(lambda: is_at_rest(editor))
+    assert len(tried) == 1
+
+
 def test_where_a_daemon_runs_a_look_at_the_campaigns_makes_nothing(forgotten: Workspace, editor: TestClient) -> None:
     synchronize(forgotten.store, [], datetime.now(UTC))
     editor.get("/campaigns?q=spring")
@@ -341,8 +360,8 @@ def test_the_overview_does_not_call_scores_trusted_by_a_check_of_months_ago(
     with own_stocked.store.write() as session:
         session.execute(update(Decision).values(as_of=day))
     text = editor.get("/").text
-    assert f"Can the scores be trusted? Nobody has checked for {STALE + 1} days" in text
-    assert f"What follows is of <time>{day}</time>" in text
+    assert f"Can the scores be trusted? Not known: the last check was {STALE + 1} days ago" in text
+    assert f"This is the result of <time>{day}</time>" in text
 
 
 def test_what_a_page_refuses_is_said_without_patterns_of_programs(editor: TestClient) -> None:
