@@ -421,10 +421,10 @@ def test_files_that_are_too_much_at_once_are_told_before_they_are_sent(
         assert look.locator("form[action$=exports] input[type=file]").evaluate("(one) => one.checkValidity()")
 
 
-def test_a_field_that_is_dragged_onto_a_column_is_chosen_for_it(look: "Page", address: str, tmp_path: Path) -> None:
+def test_a_field_that_is_dragged_onto_a_column_is_chosen_for_it(look: "Page", own_address: str, tmp_path: Path) -> None:
     export = tmp_path / "week.csv"
     export.write_text("day,ad_id,impressions,clicks,spend\n2026-01-01,a1,1000,10,5.00\n")
-    look.goto(address + "/upload")
+    look.goto(own_address + "/upload")
     look.locator("form[action$=exports] input[type=file]").set_input_files(export)
     look.get_by_role("button", name="Upload and look at them").click()
     chosen = look.get_by_label("spend is read as")
