@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from abkit.money import Rates
     from abkit.store.database.engine import Store
     from abkit.vocabulary import Metric, ReviewAct, WinnerRule
-    from abkit.workflows.backups import Backup
     from abkit.workflows.correlate import CorrelationReport
+    from abkit.workflows.creatives.fatigue import FatigueReport
+    from abkit.workflows.creatives.tags import TagChange, TagList
     from abkit.workflows.drift.explain import DriftTrace
     from abkit.workflows.drift.results import DriftReport
     from abkit.workflows.experiments.looks.results import Analysis
-    from abkit.workflows.fatigue import FatigueReport
     from abkit.workflows.kpis.import_kpis import ImportSummary
     from abkit.workflows.kpis.imports import ImportList, UndoReport
     from abkit.workflows.kpis.linking.report import LinkReport
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from abkit.workflows.learning.worth import WorthReport
     from abkit.workflows.models.train import Progress as Stages
     from abkit.workflows.ratings.next_labels import NextLabels
-    from abkit.workflows.retention import Archived, Vacuumed
-    from abkit.workflows.reviews import Flow, GateResult, Reviewed, VariantReview
+    from abkit.workflows.reviews.reviews import Flow, GateResult, Reviewed, VariantReview
     from abkit.workflows.scoring.cluster.results import ClusterResult
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
-    from abkit.workflows.tags import TagChange, TagList
+    from abkit.workflows.upkeep.backups import Backup
+    from abkit.workflows.upkeep.retention import Archived, Vacuumed
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -90,7 +90,7 @@ class Workspace:
         Raises:
             AbkitError: The folder or the store cannot be written.
         """
-        from abkit.workflows.workspace import make_workspace, named_folder
+        from abkit.workflows.upkeep.workspace import make_workspace, named_folder
 
         made = make_workspace(named_folder(path), database_url=database_url)
         return cls.open(made.config, database_url=database_url)
@@ -477,7 +477,7 @@ class Workspace:
             UsageError: There is no such campaign.
         """
         from abkit.store.catalog.creatives import find_campaign
-        from abkit.workflows.fatigue import find_fatigue
+        from abkit.workflows.creatives.fatigue import find_fatigue
 
         with self.store.read() as session:
             ids = None if campaigns is None else [find_campaign(session, key) for key in campaigns]
@@ -666,7 +666,7 @@ class Workspace:
             UsageError: A tag is not valid, a name is not that of one creative, or a creative would have too many tags.
             InvalidInput: No creative or tag, or too many at once.
         """
-        from abkit.workflows.tags import tag_creatives
+        from abkit.workflows.creatives.tags import tag_creatives
 
         return tag_creatives(self.store, creatives, tags)
 
@@ -681,7 +681,7 @@ class Workspace:
             UsageError: A tag is not valid, or a name is not that of one creative.
             InvalidInput: No creative or tag, or too many at once.
         """
-        from abkit.workflows.tags import untag_creatives
+        from abkit.workflows.creatives.tags import untag_creatives
 
         return untag_creatives(self.store, creatives, tags)
 
@@ -691,7 +691,7 @@ class Workspace:
         Raises:
             UsageError: There is no such campaign.
         """
-        from abkit.workflows.tags import list_tags
+        from abkit.workflows.creatives.tags import list_tags
 
         return list_tags(self.store, campaign=campaign)
 
@@ -734,7 +734,7 @@ class Workspace:
             InvalidInput: No such act, or its reason is missing.
         """
         from abkit.vocabulary import ReviewAct, parse_choice
-        from abkit.workflows.reviews import review
+        from abkit.workflows.reviews.reviews import review
 
         return review(self.store, campaign, creatives, parse_choice(ReviewAct, act, name="act"), by=by, reason=reason)
 
@@ -748,7 +748,7 @@ class Workspace:
         Raises:
             UsageError: There is no such campaign or variant.
         """
-        from abkit.workflows.reviews import variant_review
+        from abkit.workflows.reviews.reviews import variant_review
 
         return variant_review(self.store, campaign, creative)
 
@@ -758,7 +758,7 @@ class Workspace:
         Raises:
             UsageError: There is no such campaign.
         """
-        from abkit.workflows.reviews import flow
+        from abkit.workflows.reviews.reviews import flow
 
         return flow(self.store, campaign)
 
@@ -777,7 +777,7 @@ class Workspace:
         Raises:
             UsageError: There is no such campaign, or not a valid number.
         """
-        from abkit.workflows.reviews import agree
+        from abkit.workflows.reviews.reviews import agree
 
         return agree(self.store, campaign, by=by, approvals=approvals, gate=gate, note=note)
 
@@ -787,7 +787,7 @@ class Workspace:
         Args:
             shortlist: What `shortlist` has returned.
         """
-        from abkit.workflows.reviews import gate
+        from abkit.workflows.reviews.reviews import gate
 
         kept = {one.sha256: one.creative for one in shortlist.creatives if one.kept}
         return gate(self.store, shortlist.campaign, kept)
@@ -889,7 +889,7 @@ class Workspace:
             UsageError: The file is there already; or the store is on PostgreSQL, and the hint names its own tool.
             AbkitError: The store is damaged, or the file cannot be written.
         """
-        from abkit.workflows.backups import back_up
+        from abkit.workflows.upkeep.backups import back_up
 
         return back_up(self.store, self.settings, Path(file) if file else None, now=datetime.now(UTC))
 
@@ -907,7 +907,7 @@ class Workspace:
             UsageError: No day is known; an experiment that is not decided needs days before it; the folder is there.
             AbkitError: The files cannot be written or verified; nothing was deleted.
         """
-        from abkit.workflows.retention import archive
+        from abkit.workflows.upkeep.retention import archive
 
         where = Path(folder) if folder else None
         return archive(self.store, self.settings, before=before, folder=where, dry_run=dry_run)
@@ -918,7 +918,7 @@ class Workspace:
         Raises:
             StoreError: The disk has no room for it.
         """
-        from abkit.workflows.retention import vacuum
+        from abkit.workflows.upkeep.retention import vacuum
 
         return vacuum(self.store)
 

@@ -38,7 +38,7 @@ from abkit.store.database.engine import Store
 from abkit.workflows import active_model
 from abkit.workflows.scoring import image_files
 from abkit.workflows.scoring.score import score_paths
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from abkit_model import devices
 from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.images import Prepared, open_image

@@ -21,8 +21,8 @@ from abkit.reporting.charts.theme import save_chart
 from abkit.reporting.page.html import write_page
 from abkit.reporting.tables.experiments import programme
 from abkit.workflows.learning.tables import write_table
+from abkit.workflows.upkeep.workspace import make_workspace
 from abkit.workflows.uploads import keep_exports
-from abkit.workflows.workspace import make_workspace
 from abkit.written_files import whole_file
 from tests.limited_disk import limited
 

@@ -11,7 +11,7 @@ from abkit.config import Settings, load_settings
 from abkit.errors import AbkitError
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 
 
 class Audience(Protocol):

@@ -19,9 +19,9 @@ from abkit.store import people
 from abkit.store.keys import LONGEST_KEY
 from abkit.vocabulary import Permission, ReviewAct
 from abkit.workflows.active_model import this_person
-from abkit.workflows.campaigns import show_creative
+from abkit.workflows.creatives.campaigns import show_creative
 from abkit.workflows.ratings.sent_labels import SentLabels, record_comparisons, record_ratings
-from abkit.workflows.reviews import MOST_AT_ONCE, review
+from abkit.workflows.reviews.reviews import MOST_AT_ONCE, review
 from abkit.workspace import Workspace
 
 Creative = Annotated[str, Field(description="Its name or its sha256.", min_length=1, max_length=1000)]

@@ -15,9 +15,9 @@ from abkit.mcp.answers import LARGE_SIDE, MOST_IMAGES, Said, inside, json_text, 
 from abkit.names import is_sha256
 from abkit.records import decimal
 from abkit.store.catalog.creatives import creative_ids
-from abkit.workflows.campaigns import show_creative
-from abkit.workflows.creative_files import find_images as find_content
-from abkit.workflows.creative_files import image_names
+from abkit.workflows.creatives.campaigns import show_creative
+from abkit.workflows.creatives.creative_files import find_images as find_content
+from abkit.workflows.creatives.creative_files import image_names
 from abkit.workflows.recorded.catalog import campaign_page
 from abkit.workflows.scoring.unlogged import ScorerAtHand, UnloggedScores
 from abkit.workspace import Workspace
@@ -145,7 +145,7 @@ class CreativeTools:
         )
 
     def _thumbnail(self, sha256: str) -> Image | None:
-        from abkit.workflows.thumbnails import thumbnail_file
+        from abkit.workflows.creatives.thumbnails import thumbnail_file
 
         cache = self.workspace.settings.cache_folder / "thumbnails"
         file = thumbnail_file(self.workspace.store, cache, sha256, 240)

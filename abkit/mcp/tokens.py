@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from abkit.store import people
 from abkit.store.database.engine import Store
 from abkit.vocabulary import Permission, Role
-from abkit.workflows.people import GRANTED
+from abkit.workflows.upkeep.people import GRANTED
 
 
 def holder(store: Store, authorization: str) -> people.Known | None:

@@ -11,7 +11,7 @@ from typing import Any
 from abkit.errors import UsageError
 from abkit.store.leaderboards import EntryFilter
 from abkit.vocabulary import CreativeAction, CreativeFormat, Fatigue, LeaderboardOrder, parse_choice
-from abkit.workflows.tags import clean_tag
+from abkit.workflows.creatives.tags import clean_tag
 
 _MOST_TEXT = 200
 #: Fields with a lowest and a highest value, and what a number in a form is divided by.

@@ -24,13 +24,13 @@ from abkit.jobs.schedules import synchronize
 from abkit.store.catalog.creatives import find_campaign
 from abkit.store.schema import CampaignCreative, Creative, Decision
 from abkit.vocabulary import ReviewAct
+from abkit.workflows.creatives.overlays import make_overlay
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment
 from abkit.workflows.experiments.plan import ExperimentPlan
 from abkit.workflows.leaderboard.read import read_leaderboard
 from abkit.workflows.leaderboard.refresh import refresh_leaderboard
-from abkit.workflows.overlays import make_overlay
 from abkit.workflows.ratings.queue import RaterQueue, ensure_rater, label_state, plan, vote
-from abkit.workflows.reviews import agree, review
+from abkit.workflows.reviews.reviews import agree, review
 
 HERE = Path(__file__).parent
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

@@ -13,7 +13,7 @@ import pytest
 from abkit.commands.app import main
 from abkit.store.database.engine import Store
 from abkit.workflows.active_model import promote, register_checkpoint
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.remote_files import S3, SECRET, Server, Web, serving
 from tests.workflows.conftest import make_checkpoint
 

@@ -68,7 +68,7 @@ def test_a_bug_is_one_sentence_with_a_way_to_see_more(here: Here, monkeypatch: p
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("something unforeseen")
 
-    monkeypatch.setattr("abkit.workflows.workspace.make_workspace", broken)
+    monkeypatch.setattr("abkit.workflows.upkeep.workspace.make_workspace", broken)
     done = here("init", "shop")
     assert done.returncode == 1
     assert "Error: RuntimeError: something unforeseen" in done.stderr

@@ -10,7 +10,7 @@ import pytest
 
 from abkit.commands import app as front
 from abkit.commands.app import main
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.commands.conftest import Here
 from tests.limited_disk import limited
 

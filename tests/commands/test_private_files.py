@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from abkit.commands.app import main
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 
 
 def _open_to_others(folder: Path) -> list[str]:

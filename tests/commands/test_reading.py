@@ -7,7 +7,7 @@ from sqlalchemy import Table
 
 from abkit.store.database.engine import Store
 from abkit.store.schema import Base, ModelVersion, Promotion
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.commands.conftest import Here
 
 READING = (

@@ -29,8 +29,8 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run, recorded_run
 from abkit.store.schema import AlertDelivery
 from abkit.vocabulary import LogFormat, ReviewAct
-from abkit.workflows.people import add_person, create_token
-from abkit.workflows.reviews import agree, review
+from abkit.workflows.reviews.reviews import agree, review
+from abkit.workflows.upkeep.people import add_person, create_token
 from tests.alerts.conftest import both_engines
 from tests.commands.conftest import Here
 from tests.store.rows import add_scores, add_version

@@ -13,7 +13,7 @@ from abkit import Workspace
 from abkit.mcp.server import http_app, make_server
 from abkit.store.schema import Audit, Base, Comparison, JobRequest, Rating
 from abkit.workflows.active_model import this_person
-from abkit.workflows.people import add_person, create_token, set_role
+from abkit.workflows.upkeep.people import add_person, create_token, set_role
 from tests.mcp.calls import call, said
 
 CHANGES = {"record_choice", "record_rating", "propose_variants", "request_analysis"}

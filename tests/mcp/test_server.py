@@ -27,7 +27,7 @@ from abkit.mcp import server
 from abkit.mcp.answers import LARGE_SIDE, MOST_TEXT, SIDE, cut
 from abkit.mcp.server import http_app
 from abkit.store.schema import Base, Creative, CreativeAlias
-from abkit.workflows.people import add_person, create_token
+from abkit.workflows.upkeep.people import add_person, create_token
 from tests.images import save_images
 from tests.mcp.calls import call, said
 

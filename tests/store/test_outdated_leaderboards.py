@@ -13,10 +13,10 @@ from abkit.store.database.engine import Store
 from abkit.store.leaderboards import stamp_of, write_leaderboard
 from abkit.store.runs import begin_run
 from abkit.store.schema import KpiImport, Leaderboard
-from abkit.workflows.campaigns import merge_campaigns
+from abkit.workflows.creatives.campaigns import merge_campaigns
 from abkit.workflows.kpis.imports import undo_import
 from abkit.workflows.kpis.linking.link import link, link_by_hand, link_table, remove_link, undo_links
-from abkit.workflows.retention import archive
+from abkit.workflows.upkeep.retention import archive
 from tests.kpi_files import add_creatives, rows, run_import, write
 
 # The last ad is called like no creative: a table links it.

@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 
 from abkit import Workspace
 from abkit.web.app import create_app
-from abkit.workflows.people import add_person
+from abkit.workflows.upkeep.people import add_person
 from tests.reporting.conftest import FLAGS
 from tests.web.stocked import stock
 

@@ -18,7 +18,7 @@ from abkit.store.schema import AccessToken, Audit, Person, SignIn
 from abkit.web.access.guard import require_people
 from abkit.web.access.limits import FORM_BYTES, RateLimit
 from abkit.web.app import create_app
-from abkit.workflows.people import add_person, create_token, remove_person, set_password, set_role
+from abkit.workflows.upkeep.people import add_person, create_token, remove_person, set_password, set_role
 from tests.web.conftest import PASSWORD, code_of, submit
 
 SignsIn = Callable[..., TestClient]
@@ -496,7 +496,7 @@ def test_wrong_passwords_from_everywhere_slow_a_name_and_lock_nobody_out(
 
 
 def test_a_person_has_so_many_valid_tokens(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from abkit.workflows import people
+    from abkit.workflows.upkeep import people
 
     monkeypatch.setattr(people, "MOST_TOKENS", 2)
     add_person(shop.store, "ada", "viewer", PASSWORD)

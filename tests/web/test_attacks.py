@@ -24,7 +24,7 @@ from abkit.store.schema import Campaign, Creative, CreativeAlias, Experiment, Le
 from abkit.web.access.limits import FORM_BYTES, RateLimit, TooMuch, Turns
 from abkit.web.app import create_app
 from abkit.web.drawing import Axis, Point, bins, days, scatter
-from abkit.workflows.people import add_person, create_token
+from abkit.workflows.upkeep.people import add_person, create_token
 from abkit.workflows.uploads import keep_exports
 from tests.web.conftest import PASSWORD, code_of, submit
 from tests.web.test_access import _routes

@@ -20,8 +20,8 @@ from abkit import Workspace
 from abkit.store.schema import Campaign, Creative, CreativeAlias
 from abkit.workflows.active_model import register_checkpoint
 from abkit.workflows.leaderboard.refresh import refresh_leaderboard
-from abkit.workflows.people import add_person
 from abkit.workflows.ratings.rater_links import make_link
+from abkit.workflows.upkeep.people import add_person
 from abkit_model.checkpoint import default_checkpoint, load, save
 from tests.web.accessibility import overflow, serious_findings
 from tests.web.conftest import NARROW, PASSWORD, WIDE, Serve

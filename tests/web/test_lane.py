@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from abkit import Workspace
 from abkit.web.access.lane import Failures, Lane
 from abkit.web.pages.people import sign_in
-from abkit.workflows.people import add_person, password_fits
+from abkit.workflows.upkeep.people import add_person, password_fits
 from tests.web.conftest import PASSWORD, code_of
 
 

@@ -16,7 +16,7 @@ from abkit.config import WebSettings
 from abkit.web.access.headers import POLICY
 from abkit.web.access.limits import FORM_BYTES, BodyLimit, RateLimit, Turns
 from abkit.web.app import create_app
-from abkit.workflows.people import add_person, create_token
+from abkit.workflows.upkeep.people import add_person, create_token
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/api/v1/nothing", "/static/abkit.css", "/healthz", "/sign-in"])

@@ -19,7 +19,7 @@ import yaml
 from abkit import Workspace
 from abkit.commands.app import COMMANDS
 from abkit.config import Settings
-from abkit.workflows.people import add_person
+from abkit.workflows.upkeep.people import add_person
 from tests.web.conftest import PASSWORD
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from tests.web.stocked import AUTUMN, SPRING
 
 
 def test_the_stocked_workspace_has_creatives_delivery_and_a_test(stocked: Workspace) -> None:
-    from abkit.workflows.campaigns import list_campaigns
+    from abkit.workflows.creatives.campaigns import list_campaigns
 
     rows = {row["campaign"]: row for row in list_campaigns(stocked.store).rows()}
     assert (rows["spring"]["creatives"], rows["autumn"]["creatives"]) == (SPRING, AUTUMN)

@@ -17,7 +17,7 @@ KeyArgument = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Key of the
 @app.command("list")
 def list_(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
     """List the campaigns, each with its creatives, ads, experiments and delivery."""
-    from abkit.workflows.campaigns import list_campaigns
+    from abkit.workflows.creatives.campaigns import list_campaigns
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -35,7 +35,7 @@ def rename(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Give a campaign another key; scores, ads, experiments and figures stay with it."""
-    from abkit.workflows.campaigns import rename_campaign
+    from abkit.workflows.creatives.campaigns import rename_campaign
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -52,7 +52,7 @@ def merge(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Move all of a campaign into another one, and remove it."""
-    from abkit.workflows.campaigns import merge_campaigns
+    from abkit.workflows.creatives.campaigns import merge_campaigns
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -63,7 +63,7 @@ def merge(
 @app.command()
 def delete(ctx: typer.Context, campaign: KeyArgument, form: FormatOption = Format.TABLE) -> None:
     """Delete a campaign without ads and experiments; its creatives stay, with their scores."""
-    from abkit.workflows.campaigns import delete_campaign
+    from abkit.workflows.creatives.campaigns import delete_campaign
 
     context: CommandContext = ctx.obj
     with context.store() as store:

@@ -22,7 +22,7 @@ def list_(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List creatives, the latest first, with their campaigns, scores and delivery."""
-    from abkit.workflows.campaigns import list_creatives
+    from abkit.workflows.creatives.campaigns import list_creatives
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -41,7 +41,7 @@ def show_(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Show one creative: all its names, campaigns, scores and delivery."""
-    from abkit.workflows.campaigns import show_creative
+    from abkit.workflows.creatives.campaigns import show_creative
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -56,7 +56,7 @@ _Tags = Annotated[list[str], typer.Option("--tag", "-t", help="The tag; may be g
 @app.command()
 def tag(ctx: typer.Context, names: _Names, tags: _Tags, form: FormatOption = Format.TABLE) -> None:
     """Put tags on creatives, to find them by."""
-    from abkit.workflows.tags import tag_creatives
+    from abkit.workflows.creatives.tags import tag_creatives
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -66,7 +66,7 @@ def tag(ctx: typer.Context, names: _Names, tags: _Tags, form: FormatOption = For
 @app.command()
 def untag(ctx: typer.Context, names: _Names, tags: _Tags, form: FormatOption = Format.TABLE) -> None:
     """Take tags off creatives."""
-    from abkit.workflows.tags import untag_creatives
+    from abkit.workflows.creatives.tags import untag_creatives
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -80,7 +80,7 @@ def tags_(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List the tags, the most frequent first."""
-    from abkit.workflows.tags import list_tags
+    from abkit.workflows.creatives.tags import list_tags
 
     context: CommandContext = ctx.obj
     with context.store() as store:

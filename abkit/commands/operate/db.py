@@ -36,7 +36,7 @@ def _any_store(ctx: typer.Context) -> Iterator[Store]:
 def upgrade(ctx: typer.Context) -> None:
     """Upgrade the store to the migration that this abkit needs. Running it again changes nothing."""
     from abkit.store.database import migrate
-    from abkit.workflows.workspace import upgrade_store
+    from abkit.workflows.upkeep.workspace import upgrade_store
 
     with _any_store(ctx) as store:
         before = migrate.current(store)
@@ -87,7 +87,7 @@ def backup(
 ) -> None:
     """Copy the store into one file, while daemons and commands go on writing to it."""
     from abkit.jobs.job import wall_clock
-    from abkit.workflows.backups import back_up
+    from abkit.workflows.upkeep.backups import back_up
 
     context: CommandContext = ctx.obj
     with _any_store(ctx) as store:
@@ -103,7 +103,7 @@ def restore(
 ) -> None:
     """Put a backup in the place of the store, and keep the former one beside it. Stop the daemon first."""
     from abkit.jobs.job import wall_clock
-    from abkit.workflows.backups import restore as restored_from
+    from abkit.workflows.upkeep.backups import restore as restored_from
 
     with _any_store(ctx) as store:
         if not yes and store.file is not None and store.file.exists() and backup_file.is_file() and sys.stdin.isatty():
@@ -114,7 +114,7 @@ def restore(
 @app.command()
 def vacuum(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
     """Give back the space of rows that are gone, and renew what the database knows of its tables."""
-    from abkit.workflows.retention import vacuum as vacuumed
+    from abkit.workflows.upkeep.retention import vacuum as vacuumed
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -137,7 +137,7 @@ def archive(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Move KPI rows of days that are long over into Parquet files; `abkit kpi import FOLDER` brings them back."""
-    from abkit.workflows.retention import archive as archived
+    from abkit.workflows.upkeep.retention import archive as archived
 
     context: CommandContext = ctx.obj
     with context.store() as store:

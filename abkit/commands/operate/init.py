@@ -18,7 +18,7 @@ def init(
     folder: Annotated[str, typer.Argument(help="Folder of the workspace; created if it does not exist.")] = ".",
 ) -> None:
     """Create a workspace: abkit.toml and the store. Running it again changes nothing."""
-    from abkit.workflows.workspace import make_workspace, named_folder
+    from abkit.workflows.upkeep.workspace import make_workspace, named_folder
 
     context: CommandContext = ctx.obj
     made = make_workspace(named_folder(folder), database_url=context.database_url)

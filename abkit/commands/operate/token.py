@@ -25,7 +25,7 @@ def create(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Make a token; it is printed once, and the store keeps a digest only."""
-    from abkit.workflows.people import create_token
+    from abkit.workflows.upkeep.people import create_token
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -39,7 +39,7 @@ def list_them(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List the tokens, without their secrets."""
-    from abkit.workflows.people import list_tokens
+    from abkit.workflows.upkeep.people import list_tokens
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -49,7 +49,7 @@ def list_them(
 @app.command("revoke")
 def revoke(ctx: typer.Context, number: Annotated[int, typer.Argument(metavar="ID", min=1)]) -> None:
     """Take a token back, at once."""
-    from abkit.workflows.people import revoke_token
+    from abkit.workflows.upkeep.people import revoke_token
 
     context: CommandContext = ctx.obj
     with context.store() as store:

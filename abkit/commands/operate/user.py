@@ -30,7 +30,7 @@ def add(
     ] = False,
 ) -> None:
     """Add a person."""
-    from abkit.workflows.people import add_person
+    from abkit.workflows.upkeep.people import add_person
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -41,7 +41,7 @@ def add(
 @app.command("list")
 def list_them(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
     """List everybody, removed people too."""
-    from abkit.workflows.people import list_people
+    from abkit.workflows.upkeep.people import list_people
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -51,7 +51,7 @@ def list_them(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
 @app.command("role")
 def role(ctx: typer.Context, name: NameArgument, role: Annotated[Role, typer.Argument(metavar="ROLE")]) -> None:
     """Change what a person may do, from their next request on."""
-    from abkit.workflows.people import set_role
+    from abkit.workflows.upkeep.people import set_role
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -62,7 +62,7 @@ def role(ctx: typer.Context, name: NameArgument, role: Annotated[Role, typer.Arg
 @app.command("password")
 def password(ctx: typer.Context, name: NameArgument, password_stdin: StdinOption = False) -> None:
     """Set a new password; the person is signed out everywhere."""
-    from abkit.workflows.people import set_password
+    from abkit.workflows.upkeep.people import set_password
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -73,7 +73,7 @@ def password(ctx: typer.Context, name: NameArgument, password_stdin: StdinOption
 @app.command("remove")
 def remove(ctx: typer.Context, name: NameArgument) -> None:
     """Remove a person: signed out everywhere, their tokens taken back. What they did keeps their name."""
-    from abkit.workflows.people import remove_person
+    from abkit.workflows.upkeep.people import remove_person
 
     context: CommandContext = ctx.obj
     with context.store() as store:

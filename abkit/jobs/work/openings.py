@@ -14,7 +14,7 @@ from abkit.errors import AbkitError
 from abkit.jobs.job import Tick
 from abkit.store.database.engine import Store
 from abkit.store.jobs import openings
-from abkit.workflows.opened_uploads import MOST_DEATHS
+from abkit.workflows.uploads import MOST_DEATHS
 
 __all__ = ["MOST_DEATHS", "Openings"]
 

@@ -24,15 +24,15 @@ from abkit.store.jobs import alerts
 from abkit.store.kpis.delivery import NO_CREATIVE, Covered, Deliveries, Filters, ads_of_members, covered, deliveries
 from abkit.version import __version__
 from abkit.vocabulary import Metric
+from abkit.workflows.creatives.fatigue import find_fatigue
+from abkit.workflows.creatives.per_creative import PerCreative, spread_of
+from abkit.workflows.creatives.unseen_scores import unseen_scores
 from abkit.workflows.experiments.review.programme import programme_of
 from abkit.workflows.experiments.review.standing import standings
-from abkit.workflows.fatigue import find_fatigue
 from abkit.workflows.learning.actions import Actions, find_actions
 from abkit.workflows.learning.appeals import find_appeals
 from abkit.workflows.learning.event_value import RECENT
 from abkit.workflows.learning.worth import WorthReport, find_worth
-from abkit.workflows.per_creative import PerCreative, spread_of
-from abkit.workflows.unseen_scores import unseen_scores
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

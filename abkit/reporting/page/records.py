@@ -12,8 +12,8 @@ from abkit.reporting.page.experiments import ExperimentSection
 from abkit.store.kpis.once.counting import SetAside
 from abkit.store.kpis.once.provisional import Provisional
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
+from abkit.workflows.creatives.fatigue import CreativeFatigue
 from abkit.workflows.experiments.review.programme import Programme
-from abkit.workflows.fatigue import CreativeFatigue
 from abkit.workflows.learning.actions import Actions
 from abkit.workflows.learning.worth import WorthReport
 

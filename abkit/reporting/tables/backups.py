@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
-from abkit.workflows.backups import Backup, Restored
+from abkit.workflows.upkeep.backups import Backup, Restored
 
 
 @view_of.register

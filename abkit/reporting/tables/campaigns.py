@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
-from abkit.workflows.campaigns import CampaignChange, CampaignList, CreativeList, CreativeRecord
-from abkit.workflows.reviews import Flow, GateResult, Reviewed, VariantReview
-from abkit.workflows.tags import TagChange, TagList
+from abkit.workflows.creatives.campaigns import CampaignChange, CampaignList, CreativeList, CreativeRecord
+from abkit.workflows.creatives.tags import TagChange, TagList
+from abkit.workflows.reviews.reviews import Flow, GateResult, Reviewed, VariantReview
 
 
 @view_of.register

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
-from abkit.workflows.people import NewToken, People, Tokens
 from abkit.workflows.ratings.rater_links import Forgotten, NewLink, RaterList
+from abkit.workflows.upkeep.people import NewToken, People, Tokens
 
 
 @view_of.register

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abkit.vocabulary import Permission, Role
-from abkit.workflows.people import GRANTED
+from abkit.workflows.upkeep.people import GRANTED
 
 #: What each role may do, in words.
 MEANINGS = {

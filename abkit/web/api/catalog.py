@@ -16,7 +16,8 @@ from abkit.web.api.answers import MOST_ID, PREFIX, Before, Limit, answer, answer
 from abkit.web.api.once import Key, once
 from abkit.web.errors import NotThere
 from abkit.workflows.active_model import VersionLine, list_versions
-from abkit.workflows.campaigns import CreativeRecord, show_creative
+from abkit.workflows.creatives.campaigns import CreativeRecord, show_creative
+from abkit.workflows.creatives.tags import LONGEST, MOST_OF_ONE, TagLine, list_tags, tag_creatives, untag_creatives
 from abkit.workflows.recorded.catalog import (
     CampaignLine,
     StoredScore,
@@ -27,7 +28,6 @@ from abkit.workflows.recorded.catalog import (
 )
 from abkit.workflows.recorded.paging import Page
 from abkit.workflows.scoring.results import Shortlist
-from abkit.workflows.tags import LONGEST, MOST_OF_ONE, TagLine, list_tags, tag_creatives, untag_creatives
 
 router = APIRouter(prefix=PREFIX, tags=["catalog"])
 

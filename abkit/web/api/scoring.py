@@ -25,7 +25,7 @@ from abkit.web.access.people import Permission
 from abkit.web.api.answers import PREFIX, answer, shows
 from abkit.web.api.catalog import Model
 from abkit.web.api.once import Key, once
-from abkit.workflows.opened_uploads import opened
+from abkit.workflows.uploads import opened
 from abkit.written_files import whole_file
 
 if TYPE_CHECKING:

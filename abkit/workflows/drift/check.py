@@ -29,6 +29,7 @@ from abkit.store.kpis.portion import Portion, portion
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Decision, DriftResult, ModelVersion
 from abkit.vocabulary import DriftDecision, DriftVerdict, Layer, Metric, WindowKind, parse_choice
+from abkit.workflows.creatives.unseen_scores import UnseenScores, unseen_scores
 from abkit.workflows.drift.calibration import judge_calibration
 from abkit.workflows.drift.delivery import Delivered, judge_level, judge_relation, sort_delivery
 from abkit.workflows.drift.experiments import judge_experiments
@@ -44,7 +45,6 @@ from abkit.workflows.drift.sketches import History, keep_history, read_history
 from abkit.workflows.drift.trace import traced
 from abkit.workflows.drift.what_moved import judge_classifier, judge_properties, judge_queries
 from abkit.workflows.drift.windows import DriftWindows, WindowSpec, parse_window, resolve_windows
-from abkit.workflows.unseen_scores import UnseenScores, unseen_scores
 
 
 def check_drift(

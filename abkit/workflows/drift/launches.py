@@ -15,7 +15,7 @@ from abkit.store import scores, trials
 from abkit.store.catalog import creatives
 from abkit.store.catalog.ideas import creatives_of, ideas_launched, ideas_of
 from abkit.store.schema import ModelVersion
-from abkit.workflows.unseen_scores import unseen_scores
+from abkit.workflows.creatives.unseen_scores import unseen_scores
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,10 @@ from abkit.store import models, scores
 from abkit.store.models import ReferenceSample
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import Layer
+from abkit.workflows.creatives.unseen_scores import LEARNED_FROM, UnseenScores
 from abkit.workflows.drift.feeds import judge_share
 from abkit.workflows.drift.results import LayerResult
 from abkit.workflows.drift.windows import DriftWindows
-from abkit.workflows.unseen_scores import LEARNED_FROM, UnseenScores
 
 NOTHING = CreativeSample((), np.zeros(0), np.zeros((0, 1), np.float32))
 

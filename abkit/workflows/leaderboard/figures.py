@@ -11,7 +11,7 @@ from abkit.metrics import METRICS
 from abkit.stats.proportions.intervals import wilson
 from abkit.store.kpis.delivery import Delivered
 from abkit.vocabulary import CreativeFormat, Metric
-from abkit.workflows.per_creative import PerCreative, Spread
+from abkit.workflows.creatives.per_creative import PerCreative, Spread
 
 #: The rates of a leaderboard.
 RATES = (Metric.CTR, Metric.CVR, Metric.CPA, Metric.ROAS)

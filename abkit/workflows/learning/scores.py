@@ -12,7 +12,7 @@ from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord
 from abkit.workflows.active_model import ActiveModel
-from abkit.workflows.creative_files import find_images, image_names
+from abkit.workflows.creatives.creative_files import find_images, image_names
 from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch
 from abkit.workflows.scoring.kept_tokens import KeptTokens
 

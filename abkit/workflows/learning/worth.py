@@ -30,9 +30,9 @@ from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.schema import ModelVersion
 from abkit.vocabulary import ListeningVerdict, Metric, WinnerRule, parse_choice
+from abkit.workflows.creatives.unseen_scores import LEARNED_FROM, UnseenScores, unseen_scores
 from abkit.workflows.learning.appeals import StoredAppeals, find_appeals
 from abkit.workflows.learning.event_value import EventValue, GivenEventValue, event_value
-from abkit.workflows.unseen_scores import LEARNED_FROM, UnseenScores, unseen_scores
 
 DEFAULT_K = 3
 WEEKS_A_MONTH = 365.25 / 12 / 7

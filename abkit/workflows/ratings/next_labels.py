@@ -19,7 +19,7 @@ from abkit.store import models, scores
 from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.vocabulary import Tells
-from abkit.workflows.creative_files import KnownNames, common_folder, find_images, image_names, named_in
+from abkit.workflows.creatives.creative_files import KnownNames, common_folder, find_images, image_names, named_in
 from abkit.workflows.ratings.label_pool import LabelPool, read_pool
 
 #: Every tenth question is one that was answered before.

@@ -30,7 +30,7 @@ from abkit.store.ratings.questions import Asked, NewQuestion
 from abkit.store.runs import recorded_run
 from abkit.store.schema import ModelVersion, RatingSource, Run
 from abkit.vocabulary import Tells
-from abkit.workflows.creative_files import find_images, image_names
+from abkit.workflows.creatives.creative_files import find_images, image_names
 from abkit.workflows.ratings.label_pool import LabelPool, read_pool
 from abkit.workflows.ratings.next_labels import new_questions
 

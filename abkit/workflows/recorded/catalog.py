@@ -13,7 +13,7 @@ from abkit.store.catalog.creatives import creative_names, find_campaign
 from abkit.store.database.engine import Store
 from abkit.store.models import find_by_prefix
 from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeTag, ModelVersion, Score
-from abkit.workflows.campaigns import CreativeRecord, creatives_by_id
+from abkit.workflows.creatives.campaigns import CreativeRecord, creatives_by_id
 from abkit.workflows.recorded.paging import Page, newest
 from abkit.workflows.scoring.results import UNLIKE, is_far, known_interval
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from abkit.store.database.engine import Store
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.commands.conftest import Here
 from tests.kpi_files import add_creatives
 

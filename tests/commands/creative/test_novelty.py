@@ -12,7 +12,7 @@ import pytest
 
 from abkit.store.database.engine import Store
 from abkit.workflows.active_model import promote, register_checkpoint
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.commands.conftest import Here
 from tests.images import broken_files, save_images
 from tests.workflows.conftest import make_checkpoint, make_checkpoint_between

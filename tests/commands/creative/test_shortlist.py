@@ -13,7 +13,7 @@ from abkit.config import Settings
 from abkit.store.database.engine import Store
 from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.scoring.score import score_paths
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.commands.conftest import Here
 from tests.images import make_image, save_images
 

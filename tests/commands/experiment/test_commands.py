@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import abkit as ab
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.commands.conftest import Here
 
 FLAGS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import abkit as ab
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.commands.conftest import Here
 
 

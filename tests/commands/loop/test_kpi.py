@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from abkit.store.database.engine import Store
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.commands.conftest import Here
 from tests.images import make_image
 from tests.kpi_files import add_creatives, rows, write

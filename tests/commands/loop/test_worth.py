@@ -15,7 +15,7 @@ from tests.workflows.learning.test_worth import LAST, fill
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from abkit.workflows.workspace import make_workspace
+    from abkit.workflows.upkeep.workspace import make_workspace
 
     folder = tmp_path_factory.mktemp("worth") / "workspace"
     make_workspace(folder)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from abkit import Workspace
 from abkit.store.schema import Comparison, Rater, Rating, RatingReject
 from abkit.web.app import create_app
-from abkit.workflows.people import add_person, create_token
+from abkit.workflows.upkeep.people import add_person, create_token
 
 ROOT = "/api/v1"
 

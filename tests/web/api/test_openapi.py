@@ -24,7 +24,7 @@ from abkit.store.schema import (
 )
 from abkit.vocabulary import Permission
 from abkit.web.app import create_app
-from abkit.workflows.people import add_person, create_token
+from abkit.workflows.upkeep.people import add_person, create_token
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 PATH = "/api/v1/openapi.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from abkit import Workspace
-from abkit.workflows.people import add_person, create_token
+from abkit.workflows.upkeep.people import add_person, create_token
 from tests.images import make_image
 
 PAGE = (Path(__file__).parent.parent.parent.parent / "docs" / "api.md").read_text(encoding="utf-8")

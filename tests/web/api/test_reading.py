@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from abkit import Workspace
-from abkit.workflows.campaigns import show_creative
+from abkit.workflows.creatives.campaigns import show_creative
 from abkit.workflows.experiments.experiments import history
 from abkit.workflows.kpis.imports import list_imports
 from tests.web.stocked import SPRING

@@ -13,8 +13,8 @@ from abkit import Workspace
 from abkit.intake.remote import public
 from abkit.intake.remote.address import Address
 from abkit.store.schema import Creative, Run, Score
-from abkit.workflows.opened_uploads import opened
-from abkit.workflows.people import add_person, create_token
+from abkit.workflows.upkeep.people import add_person, create_token
+from abkit.workflows.uploads import opened
 from tests.images import make_image
 
 SCORE = "/api/v1/score"

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from abkit import Workspace
 from abkit.web.app import create_app
-from abkit.workflows.people import add_person, create_token
+from abkit.workflows.upkeep.people import add_person, create_token
 
 ROOT = "/api/v1"
 CHANGES = {"jobs": "operate", "imports/1/undo": "operate", "alerts/1/acknowledge": "review"}

@@ -12,7 +12,7 @@ from abkit.jobs.schedules import synchronize
 from abkit.store.schema import Alert, Audit, Schedule
 from abkit.web.app import create_app
 from abkit.workflows.active_model import register_checkpoint
-from abkit.workflows.people import add_person, remove_person
+from abkit.workflows.upkeep.people import add_person, remove_person
 from abkit_model.checkpoint import default_checkpoint
 from tests.web.conftest import PASSWORD, submit
 

@@ -19,7 +19,7 @@ from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Deliveries, Filters, deliveries, delivery_rows, first_deliveries
 from abkit.store.schema import Ad, Kpi
 from abkit.vocabulary import Dimension
-from abkit.workflows.campaigns import delete_campaign, merge_campaigns, rename_campaign
+from abkit.workflows.creatives.campaigns import delete_campaign, merge_campaigns, rename_campaign
 from abkit.workflows.kpis.imports import list_imports, show_import, undo_import
 from abkit.workflows.kpis.linking.link import link
 from tests.conftest import MakeDatabase

@@ -16,7 +16,7 @@ from abkit.workflows.kpis.import_kpis import import_files
 from abkit.workflows.kpis.imports import show_import, undo_import
 from abkit.workflows.kpis.mappings import forget_mapping, list_mappings
 from abkit.workflows.kpis.preview import preview_files
-from abkit.workflows.workspace import make_workspace
+from abkit.workflows.upkeep.workspace import make_workspace
 from tests.kpi_files import rows, run_import, write
 
 CONTENT = rows(

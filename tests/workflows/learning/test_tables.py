@@ -20,7 +20,7 @@ from abkit.config import Settings
 from abkit.errors import InvalidInput
 from abkit.store.database.engine import Store
 from abkit.store.schema import Campaign, Creative, CreativeAlias, Rater, Rating, RatingImport, RatingSource
-from abkit.workflows import creative_files
+from abkit.workflows.creatives import creative_files
 from abkit.workflows.learning import challenger, image_watch, labeled
 from abkit.workflows.learning.appeals import find_appeals
 from abkit.workflows.learning.outcome_table import write_outcomes

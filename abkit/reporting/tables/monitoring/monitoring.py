@@ -14,8 +14,8 @@ from abkit.stats.appeal.relation import Relation
 from abkit.stats.monitoring.decisions import windows_in_words
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic
 from abkit.workflows.correlate import CorrelationReport, VersionReport
+from abkit.workflows.creatives.fatigue import CreativeFatigue, FatigueReport
 from abkit.workflows.drift.results import DriftReport, LayerResult
-from abkit.workflows.fatigue import CreativeFatigue, FatigueReport
 from abkit.workflows.learning.appeals import StoredAppeals
 
 

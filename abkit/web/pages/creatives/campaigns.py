@@ -25,9 +25,9 @@ from abkit.web.errors import NotThere
 from abkit.web.figures import CampaignFigures
 from abkit.web.numbers import MOST_ID, Id, PageNumber
 from abkit.web.rendering import link, page
+from abkit.workflows.creatives.overlays import kept_overlay
 from abkit.workflows.leaderboard.read import Leaderboard, read_campaigns, read_leaderboard, rows_of
 from abkit.workflows.leaderboard.summary import Summary
-from abkit.workflows.overlays import kept_overlay
 from abkit.workspace import Workspace
 
 router = APIRouter()

@@ -19,10 +19,10 @@ from abkit.web.background import Background
 from abkit.web.drawing import bins, days
 from abkit.web.errors import NotThere
 from abkit.web.rendering import link, page
-from abkit.workflows.creative_files import find_images, image_names
+from abkit.workflows.creatives.creative_files import find_images, image_names
+from abkit.workflows.creatives.overlays import kept_overlay, make_overlay
+from abkit.workflows.creatives.tags import tag_creatives, untag_creatives
 from abkit.workflows.leaderboard.about import AboutCreative, about_creative
-from abkit.workflows.overlays import kept_overlay, make_overlay
-from abkit.workflows.tags import tag_creatives, untag_creatives
 from abkit.workspace import Workspace
 
 router = APIRouter()

@@ -8,7 +8,7 @@ from starlette.responses import FileResponse, Response
 from abkit.names import is_sha256
 from abkit.web.access.guard import Served, Viewer
 from abkit.web.numbers import Id
-from abkit.workflows.thumbnails import SIDES, thumbnail_file
+from abkit.workflows.creatives.thumbnails import SIDES, thumbnail_file
 
 router = APIRouter()
 

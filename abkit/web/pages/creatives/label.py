@@ -15,8 +15,8 @@ from abkit.web.access.guard import Labeler, Served, slow_down
 from abkit.web.access.identity import guest_of, is_https
 from abkit.web.access.people import Person
 from abkit.web.rendering import link, page
+from abkit.workflows.creatives.thumbnails import thumbnail_file
 from abkit.workflows.ratings.rater_links import check_token, labeled_campaigns
-from abkit.workflows.thumbnails import thumbnail_file
 from abkit.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from abkit.web.access.guard import Operator, Reviewer, Served, Viewer
 from abkit.web.access.people import Permission
 from abkit.web.errors import NotThere
 from abkit.web.rendering import link, page
-from abkit.workflows.review_pages import campaign_page, campaign_with_id, campaigns_page
-from abkit.workflows.reviews import LONGEST_REASON, MOST_APPROVALS, agree, review, variant_review
+from abkit.workflows.reviews.review_pages import campaign_page, campaign_with_id, campaigns_page
+from abkit.workflows.reviews.reviews import LONGEST_REASON, MOST_APPROVALS, agree, review, variant_review
 from abkit.workspace import Workspace
 
 router = APIRouter()

@@ -21,7 +21,7 @@ from abkit.workflows import uploads
 
 if TYPE_CHECKING:
     from abkit.workflows.kpis.preview import ImportPreview
-from abkit.workflows.opened_uploads import opened
+from abkit.workflows.uploads import opened
 
 router = APIRouter()
 Token = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]

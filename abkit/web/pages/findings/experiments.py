@@ -16,7 +16,7 @@ from abkit.vocabulary import ExperimentDecision, Permission, Role
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Reviewer, Served, Viewer
 from abkit.web.rendering import link, page
-from abkit.workflows.people import GRANTED
+from abkit.workflows.upkeep.people import GRANTED
 from abkit.workspace import Workspace
 
 if TYPE_CHECKING:

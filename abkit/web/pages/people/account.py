@@ -15,7 +15,7 @@ from abkit.web.access.guard import Served, Viewer, slow_down
 from abkit.web.access.people import MEANINGS, Person
 from abkit.web.numbers import Id
 from abkit.web.rendering import link, page
-from abkit.workflows import people
+from abkit.workflows.upkeep import people
 from abkit.workspace import Workspace
 
 router = APIRouter()

@@ -14,7 +14,7 @@ from abkit.web.access.guard import Administrator, Served
 from abkit.web.access.people import MEANINGS
 from abkit.web.numbers import Before
 from abkit.web.rendering import link, page
-from abkit.workflows import people
+from abkit.workflows.upkeep import people
 
 router = APIRouter()
 Name = Annotated[str, Form(max_length=people.MAX_NAME)]

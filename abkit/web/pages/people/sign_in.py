@@ -16,7 +16,7 @@ from abkit.web.access.guard import Served, Viewer, known_person, require_own_for
 from abkit.web.access.identity import cookie_of, guest_of, keep_cookie, new_cookie
 from abkit.web.access.people import Person
 from abkit.web.rendering import link, page
-from abkit.workflows.people import password_fits
+from abkit.workflows.upkeep.people import password_fits
 from abkit.workspace import Workspace
 
 router = APIRouter()

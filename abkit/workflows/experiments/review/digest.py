@@ -12,9 +12,9 @@ from abkit.store import results
 from abkit.store.database.engine import Store
 from abkit.store.schema import Decision
 from abkit.vocabulary import Verdict
+from abkit.workflows.creatives.fatigue import CreativeFatigue, find_fatigue
 from abkit.workflows.experiments.review.standing import Standing, standings
 from abkit.workflows.experiments.review.words import interval_in_words, verdict_of
-from abkit.workflows.fatigue import CreativeFatigue, find_fatigue
 
 _WEEK = timedelta(days=6)
 

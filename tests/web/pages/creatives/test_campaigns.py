@@ -297,7 +297,7 @@ def test_where_a_daemon_runs_a_look_at_the_campaigns_makes_nothing(forgotten: Wo
 def test_an_overlay_is_made_when_somebody_asks_and_a_failure_is_told(
     own_stocked: Workspace, editor: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from abkit.workflows import overlays
+    from abkit.workflows.creatives import overlays
 
     _, _, digests = ids(own_stocked)
     assert "Make the overlay" in editor.get(f"/creatives/{digests[0]}").text

@@ -12,8 +12,8 @@ from abkit.store.catalog.creatives import contents_of
 from abkit.store.schema import Campaign, CampaignCreative, Review
 from abkit.vocabulary import ReviewAct
 from abkit.web.app import create_app
-from abkit.workflows.people import add_person
-from abkit.workflows.reviews import agree, flow, review, variant_review
+from abkit.workflows.reviews.reviews import agree, flow, review, variant_review
+from abkit.workflows.upkeep.people import add_person
 from tests.web.accessibility import overflow, serious_findings
 from tests.web.conftest import PASSWORD, code_of, submit
 from tests.web.stocked import HOSTILE

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from abkit import Workspace
 from abkit.store.schema import Creative, CreativeAlias
-from abkit.workflows.thumbnails import prune
+from abkit.workflows.creatives.thumbnails import prune
 from tests.images import make_image
 
 

@@ -8,7 +8,7 @@ import pytest
 from abkit.reporting.tables.show import view
 from abkit.store.database.engine import Store
 from abkit.vocabulary import Fatigue
-from abkit.workflows.fatigue import FatigueReport, find_fatigue
+from abkit.workflows.creatives.fatigue import FatigueReport, find_fatigue
 from tests.monitoring_rows import Seed, seeded
 
 DAY = date(2025, 3, 3)

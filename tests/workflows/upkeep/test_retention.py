@@ -18,10 +18,10 @@ from abkit.store.database.engine import Store
 from abkit.store.kpis import retention as rows_of_store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Ad, CampaignCreative, Experiment, Kpi, KpiRetention, KpiRevision, Segment
-from abkit.workflows import retention
 from abkit.workflows.correlate import correlate
 from abkit.workflows.kpis.imports import undo_import
-from abkit.workflows.retention import archive, vacuum
+from abkit.workflows.upkeep import retention
+from abkit.workflows.upkeep.retention import archive, vacuum
 from tests.kpi_files import add_creatives, rows, run_import, write
 
 HEADER = "day,ad,creative,campaign,placement,impressions,clicks,conversions,spend,currency"
@@ -123,7 +123,7 @@ from datetime import date
 from pathlib import Path
 from abkit.config import Settings
 from abkit.store.database.engine import Store
-from abkit.workflows.retention import archive
+from abkit.workflows.upkeep.retention import archive
 store = Store(sys.argv[1])
 store.engine.connect().close()
 print("begins", flush=True)

@@ -14,7 +14,7 @@ from abkit.store import models
 from abkit.store.catalog.creatives import creative_ids
 from abkit.store.database.engine import Store
 from abkit.workflows.active_model import ActiveModel
-from abkit.workflows.creative_files import find_images, image_names
+from abkit.workflows.creatives.creative_files import find_images, image_names
 from abkit.written_files import whole_file
 
 if TYPE_CHECKING:

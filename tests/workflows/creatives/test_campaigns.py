@@ -11,7 +11,7 @@ from abkit.errors import UsageError
 from abkit.reporting.tables.campaigns import view_of
 from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, Campaign, CampaignCreative, Run, Schedule
-from abkit.workflows.campaigns import (
+from abkit.workflows.creatives.campaigns import (
     delete_campaign,
     list_campaigns,
     list_creatives,

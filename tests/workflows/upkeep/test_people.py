@@ -6,7 +6,7 @@ import pytest
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
 from abkit.store.database.engine import Store
-from abkit.workflows import people
+from abkit.workflows.upkeep import people
 
 LONG = "a long enough password"
 

@@ -8,8 +8,8 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Review
 from abkit.vocabulary import ReviewAct, ReviewState
-from abkit.workflows.campaigns import delete_campaign, merge_campaigns
-from abkit.workflows.reviews import Reviewed, agree, flow, gate, review, variant_review
+from abkit.workflows.creatives.campaigns import delete_campaign, merge_campaigns
+from abkit.workflows.reviews.reviews import Reviewed, agree, flow, gate, review, variant_review
 from tests.store.rows import add_scores, add_version
 
 A, B, C = "a.png", "b.png", "c.png"

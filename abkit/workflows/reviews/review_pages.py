@@ -12,7 +12,7 @@ from abkit.store.catalog.creatives import contents_of, creative_names
 from abkit.store.database.engine import Store
 from abkit.store.reviews import CampaignInReview
 from abkit.vocabulary import ReviewState
-from abkit.workflows.reviews import Flow, flow_in
+from abkit.workflows.reviews.reviews import Flow, flow_in
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from abkit.errors import AbkitError, InvalidInput, UsageError
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Creative
-from abkit.workflows.campaigns import list_creatives, show_creative
-from abkit.workflows.tags import list_tags, tag_creatives, untag_creatives
+from abkit.workflows.creatives.campaigns import list_creatives, show_creative
+from abkit.workflows.creatives.tags import list_tags, tag_creatives, untag_creatives
 
 SHAS = [f"{n:064x}" for n in range(1, 4)]
 

@@ -1,0 +1,1 @@
+"""Reviews of variants, and what the page of reviews shows."""

@@ -1,0 +1,1 @@
+"""What keeps a workspace going: making it, its people, backups, old rows."""
