@@ -48,6 +48,7 @@ class Seed:
         launched: Sequence[date | None] | None = None,
         link: bool = True,
         prefix: str = "",
+        account: str = "",
     ) -> list[int]:
         """Creatives of a campaign with an ad each; returns the ids of the ads."""
         with self.store.write() as session:
@@ -81,7 +82,9 @@ class Seed:
                 if embeddings is not None:
                     vector = np.asarray(embeddings[i], "<f2").tobytes()
                     self._add(session, Embedding, creative_id=creative, encoder_fingerprint="enc", vector=vector)
-                ad = self._add(session, Ad, external_id=name, creative_name=name, campaign_id=campaign_id)
+                ad = self._add(
+                    session, Ad, external_id=name, creative_name=name, campaign_id=campaign_id, account=account
+                )
                 if link:
                     self._add(session, AdCreative, ad_id=ad, creative_id=creative, linked_by="name")
                 ads.append(ad)

@@ -23,12 +23,14 @@ class Pooled:
     Attributes:
         estimate: The coefficient, −1…1; NaN when one of the variables is constant inside every group.
         influence: Influence of each row, shape (n,): the estimate moves by about −influence when the row is left out.
+        part: What each row adds to it, shape (n,): it moves by about −Σ part when whole groups are left out.
         n: Number of rows in groups of two or more; the others say nothing about what happens inside a group.
         groups: Number of such groups.
     """
 
     estimate: float
     influence: Floats
+    part: Floats
     n: int
     groups: int
 
@@ -54,11 +56,12 @@ def pooled_pearson(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
     sxx, syy, sxy = float(x @ x), float(y @ y), float(x @ y)
     n, groups = int(many.sum()), int((size > 1).sum())
     if not (_varies(sxx, x) and _varies(syy, y)):
-        return Pooled(float("nan"), np.zeros_like(x), n, groups)
+        return Pooled(float("nan"), np.zeros_like(x), np.zeros_like(x), n, groups)
     estimate = sxy / np.sqrt(sxx * syy)
     rest = np.maximum((sxx - factor * x * x) * (syy - factor * y * y), np.finfo(float).tiny)
     without = np.clip((sxy - factor * x * y) / np.sqrt(rest), -1, 1)
-    return Pooled(float(np.clip(estimate, -1, 1)), estimate - without, n, groups)
+    part = _parts(x, y, sxx, syy, estimate)
+    return Pooled(float(np.clip(estimate, -1, 1)), estimate - without, part, n, groups)
 
 
 def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
@@ -77,13 +80,14 @@ def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
     many = size[index] > 1
     n, groups = int(many.sum()), int((size > 1).sum())
     if not (suu > 0 and svv > 0):
-        return Pooled(float("nan"), np.zeros_like(u), n, groups)
+        return Pooled(float("nan"), np.zeros_like(u), np.zeros_like(u), n, groups)
     estimate = suv / np.sqrt(suu * svv)
     d_uv = u * v + above_x.mean_of(v) + above_y.mean_of(u)
     d_uu = u * u + 2 * above_x.mean_of(u)
     d_vv = v * v + 2 * above_y.mean_of(v)
     influence = d_uv / np.sqrt(suu * svv) - estimate / 2 * (d_uu / suu + d_vv / svv)
-    return Pooled(float(np.clip(estimate, -1, 1)), np.where(many, centered(influence, index, size), 0.0), n, groups)
+    influence = np.where(many, centered(influence, index, size), 0.0)
+    return Pooled(float(np.clip(estimate, -1, 1)), influence, _parts(u, v, suu, svv, estimate), n, groups)
 
 
 def group_index(labels: ArrayLike) -> tuple[Ints, Ints]:
@@ -112,6 +116,11 @@ def centered(values: Floats, index: Ints, size: Ints) -> Floats:
     [-1.5, 0.0, 1.5]
     """
     return np.asarray(values - (group_sums(index, values, len(size)) / size)[index], np.float64)
+
+
+def _parts(x: Floats, y: Floats, sxx: float, syy: float, estimate: float) -> Floats:
+    """Return what each row adds to a correlation of centered values: all together nothing."""
+    return np.asarray(x * y / np.sqrt(sxx * syy) - estimate / 2 * (x * x / sxx + y * y / syy), np.float64)
 
 
 def _varies(sum_of_squares: float, values: Floats) -> bool:

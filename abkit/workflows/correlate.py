@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -16,6 +17,7 @@ from abkit.intake.tables.rates import rates_of
 from abkit.metrics import METRICS
 from abkit.money import Rates
 from abkit.records import Record, RecordList, to_plain
+from abkit.stats.account_clusters import account_labels
 from abkit.stats.appeal.relation import Relation
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation, noise_ceiling
@@ -23,6 +25,7 @@ from abkit.store import models
 from abkit.store import results as found
 from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
+from abkit.store.kpis.accounts import accounts_of
 from abkit.store.kpis.delivery import (
     Delivered,
     Deliveries,
@@ -319,6 +322,8 @@ def _version_report(
     if without:
         _say(left_out, f"creatives without {kept.definition.name}: {kept.why_without}", without)
     placed = [row for row in scored if row.campaign_id is not None]
+    accounts = accounts_of(session, {row.campaign_id or 0 for row in placed})
+    of_creatives = _accounts_of_creatives(placed, accounts)
     inside = kept.sort(placed)[0]
     outside = [row for row in scored if row.campaign_id is None]
     _say(left_out, "creatives of ads without a campaign (left out within campaign)", outside)
@@ -333,9 +338,17 @@ def _version_report(
             ),
             creative=np.array([row.creative_id for row in rows], dtype=np.int64),
             idea=np.array([labels.get(row.creative_id, -row.creative_id) for row in rows], dtype=np.int64),
+            account=account,
             min_creatives=kept.limits.min_creatives,
         )
-        for scope, rows in ((CorrelationScope.ALL, everywhere), (CorrelationScope.WITHIN_CAMPAIGN, inside))
+        for scope, rows, account in (
+            (CorrelationScope.ALL, everywhere, account_labels([row.creative_id for row in everywhere], of_creatives)),
+            (
+                CorrelationScope.WITHIN_CAMPAIGN,
+                inside,
+                account_labels([row.campaign_id or 0 for row in inside], accounts),
+            ),
+        )
         for statistic in CorrelationStatistic
     ]
     measured = [
@@ -360,6 +373,15 @@ def _version_report(
         appeal=appeals.relation(scores, min_creatives=kept.limits.min_creatives) if appeals else None,
         noise_ceiling=noise_ceiling([kept.value(row) for row in everywhere], [kept.error(row) for row in everywhere]),
     )
+
+
+def _accounts_of_creatives(rows: Sequence[Delivered], accounts: Mapping[int, str]) -> dict[int, str]:
+    """Return the account of each creative whose campaigns name one; several that run it count as one."""
+    named: dict[int, set[str]] = defaultdict(set)
+    for row in rows:
+        if account := accounts.get(row.campaign_id or 0):
+            named[row.creative_id].add(account)
+    return {creative: ", ".join(sorted(names)) for creative, names in named.items()}
 
 
 def _say(left_out: dict[str, LeftOut], reason: str, rows: Sequence[Delivered]) -> None:
@@ -392,6 +414,7 @@ def _rows(
                 "segment": report.segment,
                 "ideas": result.ideas,
                 "campaigns": result.groups,
+                "accounts": result.accounts,
                 "set_aside": to_plain(report.set_aside),
                 "left_out": {reason: asdict(one) for reason, one in version.left_out.items()},
             },

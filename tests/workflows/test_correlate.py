@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from abkit.config import Settings
 from abkit.errors import UsageError
+from abkit.reporting.tables.show import view
 from abkit.stats.monitoring.correlation import Correlation
 from abkit.store.database.engine import Store
 from abkit.store.schema import CorrelationResult, Run
@@ -221,3 +222,35 @@ def test_a_creative_in_two_campaigns_counts_once_over_all(engines: Seed) -> None
     assert (within.n, within.groups) == (5, 2)
     assert within.ci_low is not None
     assert np.isfinite(within.ci_low)
+
+
+def _campaigns_of_accounts(seed: Seed, accounts: int) -> CorrelationReport:
+    """Two campaigns in each account; in every third one a high score goes with few clicks."""
+    for number in range(accounts):
+        for campaign in (f"first {number}", f"second {number}"):
+            ads = seed.creatives(campaign, [3.0, 4.0, 5.0, 6.0], account=f"act {number}")
+            clicks = [200, 230, 250, 280 + 2 * number]
+            _deliver(seed, ads, clicks if number % 3 else clicks[::-1])
+    return _run(seed)
+
+
+def test_from_ten_accounts_on_intervals_count_accounts_and_say_so(engines: Seed) -> None:
+    report = _campaigns_of_accounts(engines, 12)
+    (version,) = report.versions
+    assert version.appeal is not None
+    assert version.appeal.accounts == 12
+    assert [one.accounts for one in version.results] == [12] * 4
+    assert "leaves out an account" in _result(report, "within_campaign", "plcc").method
+    assert "intervals count 12 accounts, with all of their campaigns, where that is wider" in view(report).notes
+    with engines.store.read() as session:
+        logged = session.scalars(select(CorrelationResult)).all()
+    assert {row.filters["accounts"] for row in logged if row.filters} == {12}
+
+
+def test_nine_accounts_are_no_sample_of_accounts(seed: Seed) -> None:
+    report = _campaigns_of_accounts(seed, 9)
+    (version,) = report.versions
+    assert version.appeal is not None
+    assert version.appeal.accounts == 0
+    assert [one.accounts for one in version.results] == [0] * 4
+    assert not any("accounts" in note for note in view(report).notes)

@@ -1,7 +1,8 @@
 """How a score goes with appeal inside campaigns: the slope, and the correlation with and without the noise of events.
 
 The slope is that of a Poisson regression of events on the score, with a level for each group and creatives weighted by
-1 / (τ² + sampling variance): few events make it uncertain, not smaller, and no events need no logarithm.
+1 / (τ² + sampling variance): few events make it uncertain, not smaller, and no events need no logarithm. Its
+error counts ideas, or accounts with all of their campaigns where there are ten or more: the larger of the two.
 The correlation with the true appeal is slope · sd(score) / τ (Spearman 1904, doi 10.2307/1412159), where the data show
 that creatives differ at all; else there are "not enough events".
 """
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abkit.records import Record
+from abkit.stats.account_clusters import effective_number, many_accounts
 from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.appeal.appeal import Appeals
 from abkit.stats.appeal.rows import Floats, Ints
@@ -39,6 +41,7 @@ class Relation(Record):
         level: Confidence level of the intervals.
         n: Creatives, once per campaign.
         clusters: Ideas that these are: creatives of one idea are no independent observations.
+        accounts: Accounts that the interval counts; 0 where fewer than ten are known, and it counts ideas alone.
         groups: Groups of creatives that were shown beside each other; at least one per campaign that counts.
         events: How many events they got.
         note: What is missing; "" when nothing is.
@@ -57,21 +60,30 @@ class Relation(Record):
     level: float = 0.95
     n: int = 0
     clusters: int = 0
+    accounts: int = 0
     groups: int = 0
     events: float = 0.0
     note: str = ""
 
 
 def relation(
-    appeals: Appeals, score: ArrayLike, *, level: float = 0.95, min_creatives: int = 4, events: str = "clicks"
+    appeals: Appeals,
+    score: ArrayLike,
+    *,
+    account: ArrayLike | None = None,
+    level: float = 0.95,
+    min_creatives: int = 4,
+    events: str = "clicks",
 ) -> Relation:
     """Relate a score to appeal inside groups of creatives that were shown beside each other.
 
-    Assumes that ideas are independent of each other, and delivery of appeal beyond what cells tell apart.
+    Assumes that ideas are independent of each other (with accounts: that accounts are), and delivery of appeal beyond
+    what cells tell apart.
 
     Args:
         appeals: From `appeals`.
         score: Shape (m,), one for each entry of `appeals`; NaN where there is none.
+        account: Shape (m,), labels of the accounts that campaigns belong to; they count from ten on.
         level: Confidence level of the intervals.
         min_creatives: Fewest ideas for an estimate, at least 4.
         events: What the events are, for notes.
@@ -82,10 +94,17 @@ def relation(
     known = known[size[group] > 1]
     group, size = group_index(appeals.group[known])
     idea, of_idea = group_index(appeals.idea[known])
+    many = None if account is None else many_accounts(np.asarray(account)[known])
     x, y, e = x[known], appeals.events[known], appeals.expected[known]
     noise = appeals.variance[known]
     counted = partial(
-        Relation, level=level, n=len(known), clusters=len(of_idea), groups=len(size), events=float(y.sum())
+        Relation,
+        level=level,
+        n=len(known),
+        clusters=len(of_idea),
+        accounts=many[1] if many else 0,
+        groups=len(size),
+        events=float(y.sum()),
     )
     freedom = len(np.unique(group * (len(of_idea) + 1) + idea)) - len(size) - 1
     if len(of_idea) < max(4, min_creatives):
@@ -104,8 +123,8 @@ def relation(
     counting = appeals.counting[known]
     spread = spread_of(y, e, counting, group)
     weight = 1 / (spread.variance + noise)
-    slope, error = _slope(y, e, x / sd, weight, group, idea)
-    quantile = t_quantile((1 + level) / 2, freedom)
+    slope, error, independent = _slope(y, e, x / sd, weight, group, idea, many)
+    quantile = t_quantile((1 + level) / 2, max(1.0, min(freedom, independent - 1)))
     raw, per_slope = _correlation(x / sd, appeals.appeal[known], weight, group)
     found = partial(counted, slope=slope, ci_low=slope - quantile * error, ci_high=slope + quantile * error)
     if raw is not None:
@@ -127,8 +146,10 @@ def relation(
     )
 
 
-def _slope(y: Floats, e: Floats, x: Floats, weight: Floats, group: Ints, idea: Ints) -> tuple[float, float]:
-    """Return the slope of the log rate on x, and its standard error."""
+def _slope(
+    y: Floats, e: Floats, x: Floats, weight: Floats, group: Ints, idea: Ints, accounts: tuple[Ints, int] | None
+) -> tuple[float, float, float]:
+    """Return the slope of the log rate on x, its error, and the effective number of accounts; infinity without any."""
     # Weights on events and expected events alike leave the rate as it is.
     share = weight / e
     fit = absorbed_poisson(y * share, weight, x, group, [idea])
@@ -139,14 +160,22 @@ def _slope(y: Floats, e: Floats, x: Floats, weight: Floats, group: Ints, idea: I
     fitted = rate * (group_sums(group, y * share, groups) / in_group)[group]
     mean = (group_sums(group, fitted * x, groups) / group_sums(group, fitted, groups).clip(1e-300))[group]
     inside = x - mean
-    information = float(fitted @ inside**2)
+    told = fitted * inside**2
+    information = float(told.sum())
     if information <= 0:
-        return slope, math.inf
-    score = np.bincount(idea, inside * (y * share - fitted))
+        return slope, math.inf, math.inf
+    moved = inside * (y * share - fitted)
     in_level = 1 / group_sums(group, fitted, groups)[group].clip(1e-300)
-    own = np.bincount(idea, fitted * (inside**2 / information + in_level))
-    left_out = score / (1 - own.clip(0, 0.95))
-    return slope, math.sqrt(float(left_out @ left_out)) / information
+    own = np.bincount(idea, told / information + fitted * in_level)
+    left_out = np.bincount(idea, moved) / (1 - own.clip(0, 0.95))
+    error = math.sqrt(float(left_out @ left_out)) / information
+    if accounts is None:
+        return slope, error, math.inf
+    # The level of a campaign goes with its account, and takes nothing from the others.
+    mass = np.bincount(accounts[0], told)
+    together = np.bincount(accounts[0], moved) / (1 - (mass / information).clip(0, 0.95))
+    of_accounts = math.sqrt(float(together @ together)) / information
+    return slope, max(error, of_accounts), effective_number(mass)
 
 
 def _correlation(x: Floats, y: Floats, weight: Floats, group: Ints) -> tuple[float | None, float]:

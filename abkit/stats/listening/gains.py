@@ -56,10 +56,10 @@ def gain_curve(
     """
     rng = np.random.default_rng(seed)
     parts: list[list[_Row]] = [[] for _ in range(most)]
-    for one, cluster in zip(sample, sample.cluster, strict=True):
-        for place, row in enumerate(_of_campaign(one, int(cluster), min(most, one.n - 1), rng)):
+    for number, one in enumerate(sample):
+        for place, row in enumerate(_of_campaign(one, number, min(most, one.n - 1), rng)):
             parts[place].append(row)
-    return tuple(_point(place + 1, rows, level) for place, rows in enumerate(parts) if rows)
+    return tuple(_point(sample, place + 1, rows, level) for place, rows in enumerate(parts) if rows)
 
 
 def gain_when_dropping(
@@ -75,26 +75,26 @@ def gain_when_dropping(
     """
     rng = np.random.default_rng(seed)
     rows = []
-    for one, cluster in zip(sample, sample.cluster, strict=True):
+    for number, one in enumerate(sample):
         k = max(1, math.ceil(round((1 - share) * one.n, 9)))
         if k < one.n:
-            rows.append(_of_campaign(one, int(cluster), k, rng)[-1])
-    return _point(0, rows, level) if rows else None
+            rows.append(_of_campaign(one, number, k, rng)[-1])
+    return _point(sample, 0, rows, level) if rows else None
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One campaign at one k."""
+    """One campaign, which is at `place` of the sample, at one k."""
 
     gain: float
     regret: float
     by_chance: float
     scatter: ByChance
-    cluster: int
+    place: int
     campaign: int
 
 
-def _of_campaign(one: CampaignSample, cluster: int, reach: int, rng: np.random.Generator) -> list[_Row]:
+def _of_campaign(one: CampaignSample, number: int, reach: int, rng: np.random.Generator) -> list[_Row]:
     """Return the figures of a campaign for k = 1 … reach."""
     drawn = np.exp(one.shrunk + one.shrunk_sd * rng.standard_normal((DRAWS, one.n)))
     drawn /= drawn.mean(axis=1, keepdims=True)
@@ -109,7 +109,7 @@ def _of_campaign(one: CampaignSample, cluster: int, reach: int, rng: np.random.G
             regret=float(best - by_score[place]),
             by_chance=float(best - at_random[place]),
             scatter=ByChance(variance=float(variances[place]), freedom=one.n - 1),
-            cluster=cluster,
+            place=number,
             campaign=one.campaign,
         )
         for place in range(reach)
@@ -144,13 +144,13 @@ def _orders(one: CampaignSample) -> int:
     return 1 if len(np.unique(one.score)) == one.n else 20
 
 
-def _point(k: int, rows: Sequence[_Row], level: float) -> GainPoint:
-    numbers = np.unique([row.cluster for row in rows], return_inverse=True)[1].astype(np.int64)
+def _point(sample: ListeningSample, k: int, rows: Sequence[_Row], level: float) -> GainPoint:
+    clusters = sample.clusters([row.place for row in rows])
     scatter = [row.scatter for row in rows]
     return GainPoint(
         k=k,
         campaigns=len({row.campaign for row in rows}),
-        gain=mean_over_campaigns([row.gain for row in rows], numbers, chance=scatter, level=level),
-        regret=mean_over_campaigns([row.regret for row in rows], numbers, chance=scatter, level=level),
+        gain=mean_over_campaigns([row.gain for row in rows], clusters, chance=scatter, level=level),
+        regret=mean_over_campaigns([row.regret for row in rows], clusters, chance=scatter, level=level),
         regret_by_chance=float(np.mean([row.by_chance for row in rows])),
     )

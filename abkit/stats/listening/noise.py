@@ -55,7 +55,15 @@ def noise_of(sample: ListeningSample, *, level: float = 0.95) -> Noise:
         np.concatenate([np.zeros(0), *(getattr(one, name) for one in sample)])
         for name in ("score", "ratio", "variance", "idea")
     )
-    measured = correlate(score, ratio, statistic=CorrelationStatistic.PLCC, campaign=campaign, idea=idea, level=level)
+    measured = correlate(
+        score,
+        ratio,
+        statistic=CorrelationStatistic.PLCC,
+        campaign=campaign,
+        idea=idea,
+        account=None if sample.account is None else sample.account[campaign],
+        level=level,
+    )
 
     def unknown(why: str) -> Noise:
         return Noise(reliability=None, ceiling=None, measured=measured, true=None, note=f"{NOT_ENOUGH}: {why}")

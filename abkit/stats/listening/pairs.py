@@ -42,19 +42,18 @@ def pairs_right(sample: ListeningSample, *, level: float = 0.95) -> PairsRight:
         sample: The campaigns.
         level: Confidence level of the interval.
     """
-    values, ceilings, weights, scatter, clusters, total = [], [], [], [], [], 0
-    for one, cluster in zip(sample, sample.cluster, strict=True):
+    values, ceilings, weights, scatter, total = [], [], [], [], 0
+    for one in sample:
         right, ceiling, pairs, variance = _of_campaign(one)
         values.append(right)
         ceilings.append(ceiling)
         weights.append(float(one.n - 1))
         scatter.append(ByChance(variance=variance, freedom=math.inf))
-        clusters.append(cluster)
         total += pairs
     if not values:
         return PairsRight(share=Estimate(math.nan, 0.0, 1.0), ceiling=math.nan, pairs=0, campaigns=0)
-    numbers = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-    share = mean_over_campaigns(values, numbers, chance=scatter, weight=weights, level=level)
+    clusters = sample.clusters(range(len(values)))
+    share = mean_over_campaigns(values, clusters, chance=scatter, weight=weights, level=level)
     return PairsRight(
         share=Estimate(share.estimate, max(share.ci_low, 0.0), min(share.ci_high, 1.0)),
         ceiling=float(np.average(ceilings, weights=weights)),

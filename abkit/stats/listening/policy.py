@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.stats.estimate import Estimate
@@ -53,8 +51,8 @@ def policy_value(sample: ListeningSample, k: int, *, randomized: bool, level: fl
     """
     if k < 1:
         raise InvalidInput(f"k is {k}; expected at least 1 idea to show in each campaign")
-    values, weights, scatter, clusters, labels, ideas = [], [], [], [], set(), 0
-    for one, cluster in zip(sample, sample.cluster, strict=True):
+    values, weights, scatter, places, labels, ideas = [], [], [], [], set(), 0
+    for place, one in enumerate(sample):
         average = float(one.ratio.mean())
         if not average > 0:
             continue
@@ -63,15 +61,15 @@ def policy_value(sample: ListeningSample, k: int, *, randomized: bool, level: fl
         values.append(float(shown @ one.ratio) / average - 1)
         weights.append(float(one.expected.sum()))
         scatter.append(_scatter(one, kept, average))
-        clusters.append(cluster)
+        places.append(place)
         labels.add(one.campaign)
         ideas += one.n
-    numbers = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    clusters = sample.clusters(places)
     return PolicyValue(
         k=k,
         campaigns=len(labels),
         ideas=ideas,
-        lift=mean_over_campaigns(values, numbers, chance=scatter, weight=weights, level=level)
+        lift=mean_over_campaigns(values, clusters, chance=scatter, weight=weights, level=level)
         if values
         else Estimate(math.nan, -math.inf, math.inf),
         randomized=randomized,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from abkit.errors import InvalidInput
+from abkit.stats.account_clusters import many_accounts
+from abkit.stats.within_groups import group_index
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -79,6 +82,35 @@ class CampaignSample:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """Which campaigns are not independent of each other, each with numbers from 0 without gaps, shape (campaigns,).
+
+    Attributes:
+        related: Groups of one campaign, and campaigns that share an idea, have the same number.
+        account: So have campaigns of one account; None where fewer than ten accounts are known.
+    """
+
+    related: Ints
+    account: Ints | None = None
+
+    @classmethod
+    def of(cls, related: ArrayLike, account: ArrayLike | None = None) -> Self:
+        """Number the labels of campaigns; accounts count from ten on."""
+        many = many_accounts(account)
+        return cls(related=group_index(related)[0], account=many[0] if many else None)
+
+    @property
+    def number(self) -> int:
+        """Number of independent campaigns."""
+        return int(self.related.max(initial=-1)) + 1
+
+    @property
+    def accounts(self) -> int:
+        """Number of accounts; 0 where they do not count."""
+        return 0 if self.account is None else int(self.account.max()) + 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListeningSample:
     """All campaigns on which a score can be judged, and what was left out.
 
@@ -86,6 +118,7 @@ class ListeningSample:
         campaigns: The campaigns or their groups, each with at least two ideas.
         cluster: Shape (campaigns,): groups of one campaign, and campaigns that share an idea, have the same number, as
             they are not independent.
+        account: Shape (campaigns,), the account of each; None where fewer than ten are known.
         creatives: How many creatives the ideas have.
         left_out: How many creatives are not in it, by reason.
     """
@@ -94,6 +127,12 @@ class ListeningSample:
     cluster: Ints
     creatives: int
     left_out: dict[str, int]
+    account: Ints | None = None
+
+    def clusters(self, places: Sequence[int]) -> Clusters:
+        """Return which of some campaigns, given by their places, are not independent."""
+        some = np.asarray(places, np.int64)
+        return Clusters.of(self.cluster[some], None if self.account is None else self.account[some])
 
     @property
     def ideas(self) -> int:
@@ -120,6 +159,7 @@ def listening_sample(
     group: ArrayLike | None = None,
     variance: ArrayLike | None = None,
     idea: ArrayLike | None = None,
+    account: ArrayLike | None = None,
     min_expected: float = 10.0,
 ) -> ListeningSample:
     """Sort creatives into campaigns that can say something. All arguments have one entry per creative and campaign.
@@ -133,6 +173,7 @@ def listening_sample(
             one group by default.
         variance: Sampling variance of the appeal; 1 / expected by default.
         idea: Label of the idea; each creative is its own by default.
+        account: Label of the account that the campaign belongs to, a whole number; accounts count from ten on.
         min_expected: Creatives with fewer expected events are left out. The limit goes by what was expected, not by
             what came, so that it does not pick winners.
 
@@ -152,7 +193,8 @@ def listening_sample(
     beside = labels if group is None else np.asarray(group, np.int64)
     ideas = np.arange(n, dtype=np.int64) if idea is None else np.asarray(idea, np.int64)
     noise = 1 / np.maximum(table["expected"], 1e-12) if variance is None else np.asarray(variance, np.float64)
-    if {len(one) for one in (*table.values(), labels, beside, ideas, noise)} != {n}:
+    owner = np.zeros(n, np.int64) if account is None else np.asarray(account, np.int64)
+    if {len(one) for one in (*table.values(), labels, beside, ideas, noise, owner)} != {n}:
         raise InvalidInput("score, events, expected, campaign and appeals have different lengths; expected one each")
     if (table["events"] < 0).any() or (table["expected"] < 0).any():
         raise InvalidInput("a creative has fewer than 0 events, or fewer than 0 expected")
@@ -162,7 +204,7 @@ def listening_sample(
         "creatives without score or appeal": int((~known).sum()),
         f"creatives with fewer than {min_expected:g} expected events": int((known & ~enough).sum()),
     }
-    campaigns, creatives, lone, family = [], 0, 0, 0
+    campaigns, owners, creatives, lone, family = [], [], 0, 0, 0
     for label, number in np.unique(np.column_stack([labels, beside])[enough], axis=0).tolist():
         of = np.flatnonzero(enough & (labels == label) & (beside == number))
         if len(of) < 2:
@@ -171,6 +213,7 @@ def listening_sample(
             family += len(of)
         else:
             campaigns.append(_pooled(label, {name: one[of] for name, one in table.items()}, noise[of], ideas[of]))
+            owners.append(int(owner[of[0]]))
             creatives += len(of)
     left_out["creatives that are alone in their campaign"] = lone
     left_out["creatives of campaigns whose creatives are all sizes of one idea"] = family
@@ -179,6 +222,7 @@ def listening_sample(
         cluster=_clusters(campaigns),
         creatives=creatives,
         left_out={reason: count for reason, count in left_out.items() if count},
+        account=None if account is None else np.array(owners, np.int64),
     )
 
 

@@ -144,20 +144,20 @@ def _recall(
     *,
     ceiling: bool = True,
 ) -> WinnerRecall:
-    hits, chances, ceilings, clusters, labels = [], [], [], [], set()
+    hits, chances, ceilings, places, labels = [], [], [], [], set()
     rng = np.random.default_rng(seed)
-    for one, cluster, size in zip(sample, sample.cluster, sizes, strict=True):
+    for place, (one, size) in enumerate(zip(sample, sizes, strict=True)):
         winner = winner_weights(one, rule)
         if winner is None:
             continue
         hits.append(float(winner @ one.top(size)))
         chances.append(min(size / one.n, 1.0))
-        clusters.append(cluster)
+        places.append(place)
         labels.add(one.campaign)
         if ceiling:
             ceilings.append(_kept_by_truth(one, winner, size, rng))
-    numbers = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-    recall = share_of_campaigns(hits, numbers, level)
+    clusters = sample.clusters(places)
+    recall = share_of_campaigns(hits, clusters, level)
     chance = float(np.mean(chances)) if chances else math.nan
     return WinnerRecall(
         k=k,

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from abkit.records import Record
+from abkit.stats.account_clusters import clustered_error, effective_number, many_accounts
+from abkit.stats.student_t import t_quantile
 from abkit.stats.tails import quantile
-from abkit.stats.within_groups import Pooled, group_index, pooled_pearson, pooled_spearman
+from abkit.stats.within_groups import Floats, Ints, Pooled, group_index, pooled_pearson, pooled_spearman
 from abkit.vocabulary import CorrelationScope as Scope
 from abkit.vocabulary import CorrelationStatistic as Statistic
 from abkit.vocabulary import parse_choice
@@ -19,6 +21,10 @@ from abkit.vocabulary import parse_choice
 METHOD = (
     "Fisher's z with the larger of the normal-theory standard error (Bonett-Wright for ranks) and the "
     "delete-one-creative jackknife, all sizes of an idea left out together"
+)
+_OF_ACCOUNTS = (
+    ", or the jackknife that leaves out an account with all of its campaigns, with Student's t on the effective number "
+    "of accounts less one, where that is wider"
 )
 
 
@@ -35,6 +41,7 @@ class Correlation(Record):
         n: Number of creatives it rests on (for "within_campaign": in campaigns with at least two of them).
         ideas: How many ideas these are: the interval takes sizes of one idea for one observation.
         groups: Number of campaigns it rests on; 1 for "all".
+        accounts: Accounts that the interval counts; 0 where fewer than ten are known.
         method: How the interval was made, and the weights of the campaigns.
         note: Why there is no estimate; "" when there is one.
     """
@@ -49,6 +56,7 @@ class Correlation(Record):
     ideas: int
     groups: int
     method: str
+    accounts: int = 0
     note: str = ""
 
 
@@ -60,6 +68,7 @@ def correlate(
     campaign: ArrayLike | None = None,
     creative: ArrayLike | None = None,
     idea: ArrayLike | None = None,
+    account: ArrayLike | None = None,
     level: float = 0.95,
     min_creatives: int = 4,
 ) -> Correlation:
@@ -71,10 +80,11 @@ def correlate(
     idea at a time, which also holds under heavy tails and for creatives that run in several campaigns. Within
     campaigns, Pearson centers both variables on the campaign (a campaign counts by its sums of squares); Spearman ranks
     within the campaign and weights it by n(n − 1)/(n + 1), so it is the mean rank correlation of campaigns of these
-    sizes.
+    sizes. Where ten accounts or more are known, the jackknife that leaves out one account with all of its campaigns is
+    the third: what a score knows may be right in one account and wrong in another.
 
-    Assumes that ideas are independent of each other. The KPI is taken as it is: its own noise makes the correlation
-    smaller than that with the true rate.
+    Assumes that ideas are independent of each other (with accounts: that accounts are). The KPI is taken as it is: its
+    own noise makes the correlation smaller than that with the true rate.
 
     Args:
         score: Shape (n,).
@@ -83,6 +93,7 @@ def correlate(
         campaign: Shape (n,); with it, the correlation within campaigns.
         creative: Shape (n,); rows of the same creative are left out together. Each row is its own by default.
         idea: Shape (n,); so are creatives of the same idea. Each creative is its own by default.
+        account: Shape (n,), labels of the accounts that campaigns belong to; they count from ten on.
         level: Confidence level of the interval.
         min_creatives: Fewest creatives for an estimate, at least 4.
 
@@ -111,7 +122,14 @@ def correlate(
     note = _why_not(x, y, pooled, counted, independent, scope, max(4, min_creatives))
     if note and not known.all():
         note += f" ({(~known).sum()} more have no number for score or KPI)"
-    low, high = (None, None) if note else _interval(pooled, cluster, independent, statistic, level)
+    accounts = None if account is None else many_accounts(np.asarray(account)[known][many])
+    half_of_accounts = 0.0
+    if accounts and not note:
+        method += _OF_ACCOUNTS
+        # An account has whole campaigns: inside them nothing moves when it is left out.
+        influence = pooled.influence if scope is Scope.ALL else pooled.part
+        half_of_accounts = _half_of_accounts(influence[many], accounts[0], level)
+    low, high = (None, None) if note else _interval(pooled, cluster, half_of_accounts, independent, statistic, level)
     return Correlation(
         statistic=statistic,
         scope=scope,
@@ -123,6 +141,7 @@ def correlate(
         ideas=ideas,
         groups=pooled.groups,
         method=method,
+        accounts=accounts[1] if accounts else 0,
         note=note,
     )
 
@@ -148,7 +167,7 @@ def noise_ceiling(kpi: Sequence[float], standard_errors: Sequence[float | None])
     return math.sqrt(max(0.0, 1 - float(np.mean(errors**2)) / variance)) if variance > 0 else None
 
 
-_NOTHING = Pooled(math.nan, np.zeros(0), 0, 0)
+_NOTHING = Pooled(math.nan, np.zeros(0), np.zeros(0), 0, 0)
 _WEIGHTS = {Statistic.PLCC: "their sums of squares", Statistic.SRCC: "n(n - 1)/(n + 1)"}
 
 
@@ -178,7 +197,12 @@ def _why_not(
 
 
 def _interval(
-    pooled: Pooled, cluster: NDArray[np.generic], independent: int, statistic: Statistic, level: float
+    pooled: Pooled,
+    cluster: NDArray[np.generic],
+    half_of_accounts: float,
+    independent: int,
+    statistic: Statistic,
+    level: float,
 ) -> tuple[float, float]:
     r = pooled.estimate
     # A perfect order of a few creatives is no proof of a perfect relation: the transform needs |r| < 1.
@@ -189,6 +213,13 @@ def _interval(
     jackknife = math.sqrt(float(by_creative @ by_creative)) / (1 - inside * inside)
     if statistic is Statistic.SRCC:
         jackknife *= math.sqrt((freedom + 3) / freedom)
-    half = quantile((1 + level) / 2) * max(normal, jackknife)
+    half = max(quantile((1 + level) / 2) * max(normal, jackknife), half_of_accounts / (1 - inside * inside))
     z = math.atanh(inside)
     return min(math.tanh(z - half), r), max(math.tanh(z + half), r)
+
+
+def _half_of_accounts(influence: Floats, account: Ints, level: float) -> float:
+    """Return half of the interval that counts accounts, before Fisher's z."""
+    clusters = effective_number(np.bincount(account).astype(np.float64))
+    error = clustered_error(np.bincount(account, influence))
+    return t_quantile((1 + level) / 2, max(clusters - 1, 1.0)) * error

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special, stats
 
 from abkit.records import Record
+from abkit.stats.account_clusters import clustered_error, effective_number, many_accounts
 from abkit.stats.promotion.launches import Floats, Ints, Launches
 from abkit.stats.student_t import t_quantile
 from abkit.stats.tails import check_level
@@ -21,8 +20,6 @@ METHOD = (
     "paired difference, variance clustered by campaign, family and, from ten accounts on, account (the largest of "
     "these, the two-way one and that of single creatives), Student's t on the effective number of clusters less one"
 )
-#: With fewer accounts they are not a sample of accounts but those that the scorer is for: what is found holds for them.
-MIN_ACCOUNTS = 10
 _ROWS = 512  # rows of pairs looked at together
 
 
@@ -132,7 +129,7 @@ def paired_gain(launches: Launches, *, level: float = 0.975) -> PairedGain:
     concordances, pairs = _concordances(launches)
     gained = (concordances[1] - concordances[0]) / pairs.sum()
     spread = float(gained.sum())
-    reach = t_quantile(0.975, dof) * _by_cluster(gained - spread * pairs / pairs.sum())
+    reach = t_quantile(0.975, dof) * clustered_error(gained - spread * pairs / pairs.sum())
     gain = r_new - r_old
     equal = [who for who, z in (("champion", old), ("challenger", new)) if not z.any()]
     return replace(
@@ -176,30 +173,21 @@ def _effective_clusters(launches: Launches) -> float:
     size = np.bincount(launches.group)
     inside = launches.weight * ((size - 1) / size)[launches.group]
     masses = (np.bincount(labels, inside) for labels in _clusterings(launches))
-    return min(float(mass.sum() ** 2 / (mass @ mass)) for mass in masses)
+    return min(effective_number(mass) for mass in masses)
 
 
 def _standard_error(influence: Floats, launches: Launches) -> float:
     by_campaign, by_family, *by_account = (
-        _by_cluster(np.bincount(labels, influence)) ** 2 for labels in _clusterings(launches)
+        clustered_error(np.bincount(labels, influence)) ** 2 for labels in _clusterings(launches)
     )
-    single = _by_cluster(influence) ** 2
+    single = clustered_error(influence) ** 2
     return math.sqrt(max(by_campaign, by_campaign + by_family - single, single, *by_account))
 
 
 def _clusterings(launches: Launches) -> list[Ints]:
     """Return the labels of what creatives are clustered by: campaigns, families and, where there are many, accounts."""
-    accounts = [launches.account] if launches.accounts >= MIN_ACCOUNTS else []
-    return [launches.campaign, launches.family, *accounts]
-
-
-def _by_cluster(sums: NDArray[Any]) -> float:
-    """Return the standard error from the influences of clusters.
-
-    Leaving one of g equal clusters out moves an estimate by g / (g − 1) times its influence (jackknife): with a dozen
-    clusters the plain sandwich is too narrow.
-    """
-    return len(sums) / (len(sums) - 1) * math.sqrt(float(sums @ sums))
+    accounts = many_accounts(launches.account)
+    return [launches.campaign, launches.family, *([accounts[0]] if accounts else [])]
 
 
 def _figures(

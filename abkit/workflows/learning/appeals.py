@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,7 @@ from abkit.intake.tables.rates import rates_of
 from abkit.metrics import METRICS, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.records import RecordList, to_plain
+from abkit.stats.account_clusters import account_labels
 from abkit.stats.appeal.appeal import DEFINITION, ENOUGH_EXPECTED, Appeals, appeals
 from abkit.stats.appeal.relation import Relation, relation
 from abkit.stats.appeal.rows import DeliveryRows
@@ -25,6 +26,7 @@ from abkit.store import appeals as table
 from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery
+from abkit.store.kpis.accounts import accounts_of
 from abkit.store.kpis.delivery import parse_segment
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import AppealSource, Metric, parse_choice
@@ -50,6 +52,7 @@ class StoredAppeals(RecordList):
         experiments: Key of that experiment; "" for delivery that the platform and the advertiser chose.
         reasons: Why an entry is not identified, or counts less; "" for nothing.
         campaigns: Key of each campaign by id.
+        accounts: Account of a campaign by id, where its exports name one.
         names: Name of each creative by id.
         currency: Currency of amounts; "" where none counts.
         notes: What was left out, and why.
@@ -67,6 +70,7 @@ class StoredAppeals(RecordList):
     reasons: tuple[str, ...]
     campaigns: Mapping[int, str]
     names: Mapping[int, str]
+    accounts: Mapping[int, str] = field(default_factory=dict)
     currency: str = ""
     notes: tuple[str, ...] = ()
     run_id: int | None = None
@@ -84,7 +88,13 @@ class StoredAppeals(RecordList):
             min_creatives: Fewest ideas for an estimate.
         """
         score = [scores.get(int(creative), math.nan) for creative in self.appeals.creative]
-        return relation(self.appeals, np.array(score, np.float64), min_creatives=min_creatives, events=self.events)
+        return relation(
+            self.appeals,
+            np.array(score, np.float64),
+            account=account_labels(self.appeals.campaign, self.accounts),
+            min_creatives=min_creatives,
+            events=self.events,
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per creative and campaign, the best first in each campaign; unknown figures are None."""
@@ -198,6 +208,7 @@ def find_appeals(
         reasons=tuple(_reason(found, i, events_of(definition)) for i in range(len(found.creative))),
         campaigns=creatives.campaign_keys(session),
         names=_names(session, {int(one) for one in found.creative}),
+        accounts=accounts_of(session, {int(one) for one in found.campaign}),
         currency=money.currency if money else "",
         notes=(*_notes(delivered, definition, money), *trials.notes),
     )
@@ -282,6 +293,7 @@ def read_appeals(session: Session, run_id: int) -> StoredAppeals | None:
         reasons=tuple(row.note for row in rows),
         campaigns=creatives.campaign_keys(session),
         names=_names(session, {row.creative_id for row in rows}),
+        accounts=accounts_of(session, {row.campaign_id for row in rows}),
         run_id=run_id,
     )
 
@@ -318,9 +330,9 @@ def _names(session: Session, ids: set[int]) -> dict[int, str]:
 def _together(one: Appeals, other: Appeals) -> Appeals:
     """Put entries of delivery and of experiments into one; spread and dispersion are those of delivery, if any."""
     columns = {
-        field.name: np.concatenate([getattr(one, field.name), getattr(other, field.name)])
-        for field in fields(Appeals)
-        if isinstance(getattr(one, field.name), np.ndarray) and field.name != "group"
+        column.name: np.concatenate([getattr(one, column.name), getattr(other, column.name)])
+        for column in fields(Appeals)
+        if isinstance(getattr(one, column.name), np.ndarray) and column.name != "group"
     }
     moved = np.where(other.group >= 0, other.group + int(one.group.max(initial=-1)) + 1, -1)
     main = one if math.isfinite(one.spread_error) or not math.isfinite(other.spread_error) else other

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit.config import RetrainSettings
+from abkit.stats.account_clusters import account_labels
 from abkit.stats.promotion.launches import Launches
 from abkit.workflows.learning.appeals import StoredAppeals
 
@@ -118,7 +119,6 @@ def launches_of(
     entries: NDArray[np.intp],
     champion: Mapping[int, float],
     challenger: Mapping[int, float],
-    accounts: Mapping[int, str] | None = None,
 ) -> Launches:
     """Return entries of appeals with the scores of both, NaN where a creative has none.
 
@@ -126,7 +126,6 @@ def launches_of(
         found: The appeals.
         entries: Which of them.
         champion, challenger: Scores by creative.
-        accounts: The account of a campaign; one without is an account of its own.
     """
     figures = found.appeals
     creatives = figures.creative[entries].tolist()
@@ -139,7 +138,7 @@ def launches_of(
         campaign=figures.campaign[entries],
         group=figures.group[entries],
         family=figures.idea[entries],
-        account=[(accounts or {}).get(one, f"campaign {one}") for one in figures.campaign[entries].tolist()],
+        account=account_labels(figures.campaign[entries], found.accounts),
     )
 
 

@@ -17,7 +17,6 @@ from abkit.store import models, results, scores, trials
 from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery
-from abkit.store.kpis.accounts import accounts_of
 from abkit.store.kpis.dimensions import largest_segments
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import RetrainTrial
@@ -226,13 +225,11 @@ class _Retraining:
             min_campaigns=self.settings.retrain.min_campaigns,
             min_creatives=self.settings.retrain.min_creatives,
         )
-        with self.store.read() as session:
-            of = accounts_of(session, {int(one) for one in found.appeals.campaign[window.entries]})
         parts = {}
         for name in self._segments(window):
             part = self._appeals(self.as_of, first=window.first, segment=name)
-            parts[name] = launches_of(part, _entries(part, ids), old, new, of)
-        verdict = judge(launches_of(found, window.entries, old, new, of), attempt=attempt, rule=rule, segments=parts)
+            parts[name] = launches_of(part, _entries(part, ids), old, new)
+        verdict = judge(launches_of(found, window.entries, old, new), attempt=attempt, rule=rule, segments=parts)
         if verdict.decision is TrialDecision.NOT_ENOUGH:
             # Scores were missing: their images are gone.
             return self._not_enough(f"{verdict.reason}, whose images are still there", window, verdict)

@@ -16,6 +16,7 @@ from abkit.errors import AbkitError, InvalidInput, UsageError
 from abkit.intake.tables.rates import rates_of
 from abkit.money import Rates
 from abkit.records import RecordList
+from abkit.stats.account_clusters import account_labels
 from abkit.stats.estimate import Estimate
 from abkit.stats.listening.averages import FEWEST_CLUSTERS
 from abkit.stats.listening.gains import GainPoint, gain_curve, gain_when_dropping
@@ -293,6 +294,7 @@ def _sample(found: StoredAppeals, score: dict[int, float], minimum: float, wante
         shrunk_sd=of.shrunk_sd[compared],
         variance=of.counting[compared],
         idea=of.idea[compared],
+        account=account_labels(of.campaign[compared], found.accounts),
         min_expected=minimum,
     )
     alone = int((wanted & (of.group < 0)).sum())
@@ -334,6 +336,8 @@ def _remarks(
             f"{clusters} independent campaign{'s are' if clusters > 1 else ' is'} too few to speak of others: "
             f"intervals are of these only ({FEWEST_CLUSTERS} are needed)"
         )
+    if accounts := sample.clusters(range(len(sample.campaigns))).accounts:
+        said.append(f"intervals count {accounts} accounts, with all of their campaigns, where that is wider")
     if policies and not policies[0].randomized:
         said.append(
             "observational: the platform chose who saw what, and part of a lift may be its choice; "

@@ -13,7 +13,7 @@ from abkit.stats.listening.gains import best_of_random, gain_curve, gain_when_dr
 from abkit.stats.listening.noise import noise_of
 from abkit.stats.listening.pairs import pairs_right
 from abkit.stats.listening.policy import policy_value
-from abkit.stats.listening.sample import ListeningSample
+from abkit.stats.listening.sample import Clusters, ListeningSample
 from abkit.stats.listening.savings import VariantCosts, savings
 from abkit.stats.listening.winners import droppable, winner_recall
 from abkit.vocabulary import WinnerRule
@@ -154,16 +154,16 @@ def test_sizes_of_an_idea_change_nothing() -> None:
 def test_fewer_than_five_campaigns_speak_of_themselves_only() -> None:
     chance = [ByChance(variance=0.0001, freedom=9)] * 4
     wild = [0.5, -0.5, 0.5, -0.4]
-    few = mean_over_campaigns(wild, np.arange(4), chance=chance)
-    more = mean_over_campaigns([*wild, 0.1], np.arange(5), chance=[*chance, chance[0]])
+    few = mean_over_campaigns(wild, Clusters.of(range(4)), chance=chance)
+    more = mean_over_campaigns([*wild, 0.1], Clusters.of(range(5)), chance=[*chance, chance[0]])
     assert few.ci_high - few.ci_low < 0.05 < more.ci_high - more.ci_low
-    shared = mean_over_campaigns([*wild, 0.1], np.array([0, 0, 1, 2, 3]), chance=[*chance, chance[0]])
+    shared = mean_over_campaigns([*wild, 0.1], Clusters.of([0, 0, 1, 2, 3]), chance=[*chance, chance[0]])
     assert shared.ci_high - shared.ci_low < 0.05
 
 
 def test_campaigns_that_share_ideas_count_once_in_the_width() -> None:
-    apart = share_of_campaigns([1, 1, 0, 0], np.arange(4))
-    together = share_of_campaigns([1, 1, 0, 0], np.array([0, 0, 1, 1]))
+    apart = share_of_campaigns([1, 1, 0, 0], Clusters.of(range(4)))
+    together = share_of_campaigns([1, 1, 0, 0], Clusters.of([0, 0, 1, 1]))
     assert together.estimate == apart.estimate == 0.5
     assert together.ci_low < apart.ci_low < apart.ci_high < together.ci_high
 

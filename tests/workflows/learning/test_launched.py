@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -118,6 +119,8 @@ def test_campaigns_of_one_account_share_a_label_and_the_others_are_their_own() -
     found = appeals()
     scores = {int(one): float(one) for one in found.appeals.creative}
     entries = window(found).entries
-    launches = launches_of(found, entries, scores, scores, dict.fromkeys(range(10), "meta/1"))
-    assert launches.accounts == 24 - 10 + 1
-    assert launches_of(found, entries, scores, scores).accounts == 24
+    named = {campaign: f"meta/{max(campaign, 9)}" for campaign in range(19)}  # ten accounts
+    launches = launches_of(replace(found, accounts=named), entries, scores, scores)
+    assert launches.accounts == 24 - 19 + 10
+    few = {campaign: f"meta/{max(campaign, 10)}" for campaign in range(19)}  # nine, which are no sample of accounts
+    assert launches_of(replace(found, accounts=few), entries, scores, scores).accounts == 24

@@ -164,6 +164,24 @@ def test_what_runs_is_judged_by_its_clicks_and_what_waits_by_its_score(informed:
     assert untrusted.of(CreativeAction.DROP) == actions.of(CreativeAction.DROP)
 
 
+def test_from_ten_accounts_on_intervals_count_accounts_and_a_note_says_so(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    rng = np.random.default_rng(8)
+    for number in range(24):
+        rates = 0.02 * np.exp(rng.permutation(np.linspace(-0.5, 0.5, SIZE)))
+        scores = [float(one) for one in range(SIZE)]
+        ads = seed.creatives(f"c{number}", scores, launched=[START] * SIZE, account=f"act {number // 2}")
+        seed.kpis(
+            [
+                {"ad_id": ad, "day": START, "impressions": 50_000, "clicks": round(50_000 * rates[i])}
+                for i, ad in enumerate(ads)
+            ]
+        )
+    said = "intervals count 12 accounts, with all of their campaigns, where that is wider"
+    assert said in asked(seed).notes
+    assert not any("accounts" in note for note in asked(seed, campaigns=[f"c{one}" for one in range(18)]).notes)
+
+
 @pytest.mark.parametrize("days", [1, 10, 40])
 def test_a_week_has_seven_days_however_long_the_account_is(sqlite_store: Store, days: int) -> None:
     seed = seeded(sqlite_store)

@@ -120,6 +120,8 @@ def _correlation_notes(report: CorrelationReport) -> list[str]:
     notes += report.money
     for version in report.versions:
         notes += _ceiling(report, version)
+        if accounts := max((one.accounts for one in version.results), default=0):
+            notes.append(f"intervals count {accounts} accounts, with all of their campaigns, where that is wider")
         for reason, left in version.left_out.items():
             impressions = f", {left.impressions:,} impressions" if left.impressions else ""
             notes.append(f"left out: {left.count:,} {reason}{impressions}")
