@@ -17,7 +17,7 @@ from abkit.store.database.statements import among, any_fraction
 from abkit.store.kpis.money import Figures, exchange_of, figures_by
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.once.provisional import Provisional, provisional
-from abkit.store.kpis.once.same_ads import groups_of, shown_creatives
+from abkit.store.kpis.once.same_ads import groups_of
 from abkit.store.schema import (
     Ad,
     AdCreative,
@@ -29,6 +29,7 @@ from abkit.store.schema import (
     Segment,
     Variant,
 )
+from abkit.store.shown import shown_creatives
 from abkit.vocabulary import Dimension, Metric
 
 Kind = Literal["analysis", "decision"]

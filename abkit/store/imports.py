@@ -13,7 +13,6 @@ from abkit.names import folded
 from abkit.store.database.statements import among, in_parts, total, wait_for_turn
 from abkit.store.schema import (
     Ad,
-    AdCreative,
     Kpi,
     KpiImport,
     KpiReject,
@@ -23,6 +22,7 @@ from abkit.store.schema import (
     RatingReject,
     Run,
 )
+from abkit.store.shown import without_creative
 
 #: The account under which `abkit demo` delivers: everybody who sees its figures is told that they are simulated.
 SIMULATED_ACCOUNT = "abkit-demo-simulated"
@@ -195,7 +195,7 @@ def imported(session: Session, as_of: date) -> Imported:
     # Ad by ad: to tell the ads of all rows apart would sort all rows.
     ads, delivered = select(func.count(Ad.id)), exists().where(Kpi.ad_id == Ad.id, in_time)
     every = session.scalars(ads.where(delivered)).one()
-    unlinked = session.scalars(ads.where(~exists().where(AdCreative.ad_id == Ad.id), delivered)).one()
+    unlinked = session.scalars(ads.where(without_creative(Ad.id), delivered)).one()
     undone = select(KpiUndo.kpi_import_id)
     files, rejected, aside = session.execute(
         select(func.count(KpiImport.id), total(KpiImport.rejected), total(KpiImport.set_aside)).where(

@@ -14,7 +14,7 @@ from abkit.store.catalog.creatives import only_campaigns
 from abkit.store.catalog.places import CAMPAIGN, with_places
 from abkit.store.database.statements import among
 from abkit.store.kpis.once.counting import COUNTS
-from abkit.store.kpis.once.same_ads import ads_showing, shown_creatives
+from abkit.store.kpis.once.same_ads import ads_showing
 from abkit.store.schema import (
     Ad,
     AdCreative,
@@ -32,6 +32,7 @@ from abkit.store.schema import (
     Promotion,
     Score,
 )
+from abkit.store.shown import shown_creatives
 from abkit.vocabulary import CreativeAction, CreativeFormat, Fatigue, LeaderboardOrder
 
 # --- writing ------------------------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from abkit.store.schema import Ad, AdCreative, CorrelationResult, Run
+from abkit.store.schema import Ad, CorrelationResult, Run
+from abkit.store.shown import without_creative
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic, RunState
 
 Figure = tuple[str, str, Sequence[str], list[tuple[Sequence[str], float]]]
@@ -40,7 +41,7 @@ def figures(session: Session) -> Iterator[Figure]:
     # An ad that repeats another one counts as that one.
     all_ads = select(func.count()).select_from(Ad).where(Ad.same_as.is_(None))
     ads = session.scalar(all_ads) or 0
-    unlinked = session.scalar(all_ads.where(~exists().where(AdCreative.ad_id == Ad.id)))
+    unlinked = session.scalar(all_ads.where(without_creative(Ad.id)))
     share = [((), (unlinked or 0) / ads)] if ads else []
     yield "unlinked_ads_share", "share of the ads that no creative is linked to", (), list(share)
     ended = session.execute(

@@ -58,7 +58,20 @@ def _(record: CreativeList) -> View:
         }
         for one in record.creatives
     ]
-    return View(tables=(Table.of(rows, names="creative"),))
+    return View(tables=(Table.of(rows, names="creative"),), notes=_shared(*record.creatives))
+
+
+def _shared(*creatives: CreativeRecord) -> tuple[str, ...]:
+    """Say which impressions are of ads that show several creatives; nothing where none are."""
+    several = [one for one in creatives if one.shared_impressions]
+    if not several:
+        return ()
+    most = max(several, key=lambda one: one.shared_impressions)
+    return (
+        f"{most.shared_impressions:,} impressions of {most.creative} are by ads that show other creatives, too"
+        f"{f' (and so with {len(several) - 1} more)' if len(several) > 1 else ''}: they count with each, and "
+        "`abkit correlate` leaves them out",
+    )
 
 
 @view_of.register
@@ -78,7 +91,8 @@ def _(record: CreativeRecord) -> View:
     figures |= {name: getattr(record, name) for name in ("ads", "impressions", "clicks", "conversions")}
     figures |= {"first day": record.first_day, "last day": record.last_day}
     rows = tuple({"figure": name, "value": value} for name, value in figures.items())
-    return View(tables=(Table(columns=("figure", "value"), rows=rows, title=record.creative),))
+    table = Table(columns=("figure", "value"), rows=rows, title=record.creative)
+    return View(tables=(table,), notes=_shared(record))
 
 
 @view_of.register

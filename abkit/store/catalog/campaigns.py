@@ -39,7 +39,10 @@ def campaign_rows(session: Session) -> list[dict[str, Any]]:
     ).join(Ad, Ad.id == Kpi.ad_id)
     delivered = with_places(figures).where(Kpi.left_out == "").group_by(CAMPAIGN).subquery()
     ran = campaigns_and_ads().subquery()
-    ads = select(ran.c.campaign_id, func.count().label("ads")).group_by(ran.c.campaign_id).subquery()
+    # An ad that repeats another one counts as that one.
+    one = func.coalesce(Ad.same_as, Ad.id).distinct()
+    numbers = select(ran.c.campaign_id, func.count(one).label("ads")).join(Ad, Ad.id == ran.c.ad_id)
+    ads = numbers.group_by(ran.c.campaign_id).subquery()
     rows = session.execute(
         select(
             Campaign.key.label("campaign"),

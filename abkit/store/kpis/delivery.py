@@ -23,8 +23,9 @@ from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.once.provisional import Provisional, provisional
-from abkit.store.kpis.once.same_ads import ads_showing, shown_creatives
-from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
+from abkit.store.kpis.once.same_ads import ads_showing
+from abkit.store.schema import Ad, CampaignCreative, Kpi, Segment
+from abkit.store.shown import shown_creatives
 from abkit.vocabulary import Dimension
 
 # Of so many creatives, rows are looked up; of more, all rows are read.
@@ -84,10 +85,10 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
     conditions = within(Kpi, filters.start, filters.end)
     if filters.campaign is not None:
         wanted = find_campaign(session, filters.campaign)
-        only = only_campaigns(advertised=True)
+        only, shown = only_campaigns(advertised=True), shown_creatives().subquery()
         homeless = (
-            select(AdCreative.ad_id)
-            .join(only, only.c.creative_id == AdCreative.creative_id)
+            select(shown.c.ad_id)
+            .join(only, only.c.creative_id == shown.c.creative_id)
             .where(only.c.campaign_id == wanted)
         )
         mine = select(Ad.id).where(or_(Ad.campaign_id == wanted, and_(Ad.campaign_id.is_(None), Ad.id.in_(homeless))))

@@ -14,8 +14,8 @@ from abkit.store.catalog.places import CAMPAIGN, with_places
 from abkit.store.database.statements import execute_hashed
 from abkit.store.kpis.late_events import DeliveryRow
 from abkit.store.kpis.once.counting import counts, within
-from abkit.store.kpis.once.same_ads import shown_creatives
 from abkit.store.schema import Ad, Kpi, KpiImport
+from abkit.store.shown import shown_creatives
 
 
 @dataclass(frozen=True, kw_only=True)

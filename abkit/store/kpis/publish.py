@@ -65,7 +65,8 @@ from abkit.store.kpis.stage import (
     STAGE_SEGMENT,
     TEMPORARY,
 )
-from abkit.store.schema import Ad, AdCreative, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment
+from abkit.store.schema import Ad, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment
+from abkit.store.shown import without_creative
 from abkit.vocabulary import PLACES, Dimension, RejectKind
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
         record.options = {**record.options, "values_not_examined": counted.not_examined}
     record.options = {**record.options, HAS_TOTALS: has_totals}
     refresh_launches(session, creatives_of(session, ads), header.run_id)
-    unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
+    unlinked = without_creative(STAGE_AD.c.ad_id)
     staged = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)
     record.unlinked = _file_rows(session, staged, unlinked, _delivers)
     session.flush()

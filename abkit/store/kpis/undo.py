@@ -28,7 +28,7 @@ from abkit.store.database.staging import drop_stage
 from abkit.store.database.statements import count_rows, in_parts
 from abkit.store.imports import came_first
 from abkit.store.kpis import archive, publish
-from abkit.store.kpis.linking.links import refresh_launches, relink
+from abkit.store.kpis.linking.links import creatives_of, refresh_launches, relink
 from abkit.store.kpis.once.counting import recount
 from abkit.store.kpis.once.same_ads import groups_of
 from abkit.store.kpis.stage import STAGE_AD, STAGE_KPI, STAGE_MATCH, STAGE_NAME, STAGE_SEGMENT, TEMPORARY
@@ -124,7 +124,7 @@ def undo_import(session: Session, import_id: int, run_id: int) -> Undone:
     links = place.links - count_rows(session, AdCreative)
     segments = _remove_unused(session, Segment, place.segments)
     campaigns = _remove_campaigns(session, place)
-    refresh_launches(session, place.creatives, run_id)
+    refresh_launches(session, place.shown | place.creatives, run_id)
     rejects = session.execute(delete(KpiReject).where(KpiReject.kpi_import_id == import_id))
     mappings = session.execute(delete(KpiMapping).where(KpiMapping.kpi_import_id == import_id))
     if count_rows(session, Kpi, Kpi.kpi_import_id == import_id):
@@ -176,7 +176,8 @@ class _Place:
     """What the import touched: ids, and the number of links before.
 
     Members are the creatives of its ads by campaign; those of ads without a campaign (None) count in every campaign.
-    Its ads and those that are the same as one of them compete for what counts.
+    Its ads and those that are the same as one of them compete for what counts, and all that these show was launched
+    by what counts.
     """
 
     ads: list[int]
@@ -184,6 +185,7 @@ class _Place:
     members: Mapping[int | None, set[int]]
     links: int
     competing: list[int]
+    shown: set[int]
 
     @property
     def campaigns(self) -> list[int]:
@@ -219,6 +221,7 @@ def _look_around(session: Session) -> _Place:
         members=members,
         links=count_rows(session, AdCreative),
         competing=list(groups_of(session, list(session.scalars(staged)))),
+        shown=creatives_of(session, staged),
     )
 
 

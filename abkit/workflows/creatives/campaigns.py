@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, exists, func, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
@@ -16,12 +17,12 @@ from abkit.store.catalog import campaigns
 from abkit.store.catalog.creatives import creative_names, creatives_named, find_campaign
 from abkit.store.catalog.tags import tags_of
 from abkit.store.database.engine import Store
-from abkit.store.database.statements import in_parts, total
+from abkit.store.database.statements import among, in_parts, total
 from abkit.store.keys import clean_key
+from abkit.store.kpis.once.same_ads import ads_showing
 from abkit.store.runs import recorded_run
 from abkit.store.schema import (
     Ad,
-    AdCreative,
     Campaign,
     CampaignCreative,
     Creative,
@@ -31,6 +32,7 @@ from abkit.store.schema import (
     Schedule,
     Score,
 )
+from abkit.store.shown import shown_creatives
 
 # Arguments of schedules that may name a campaign.
 _NAMED = ("campaign", "reference", "current")
@@ -168,6 +170,8 @@ class CreativeRecord(Record):
         ads: Number of ads that show it.
         impressions, clicks, conversions: What counts of their delivery.
         first_day, last_day: Days that it spans.
+        shared_impressions: Of the impressions, those of ads that show other creatives, too: these count them as well,
+            and nothing tells whose they are.
     """
 
     creative: str
@@ -187,6 +191,7 @@ class CreativeRecord(Record):
     conversions: float
     first_day: date | None
     last_day: date | None
+    shared_impressions: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,20 +269,26 @@ def creatives_by_id(session: Session, ids: list[int]) -> list[CreativeRecord]:
         scored = scored.join(ModelVersion, ModelVersion.id == Score.model_version_id).order_by(Score.id)
         for id_, version, mean in session.execute(scored.where(Score.creative_id.in_(part))):
             scores[id_][version] = mean
+        ads = ads_showing(session, part)
+        shown = shown_creatives(partial(among, session, ids=ads)).subquery()
+        others = shown_creatives(partial(among, session, ids=ads)).subquery()
+        several = exists().where(others.c.ad_id == shown.c.ad_id, others.c.creative_id != shown.c.creative_id)
         sums = (
             select(
-                AdCreative.creative_id,
-                func.count(Ad.id.distinct()).label("ads"),
+                shown.c.creative_id,
+                # An ad that repeats another one counts as that one.
+                func.count(func.coalesce(Ad.same_as, Ad.id).distinct()).label("ads"),
                 func.coalesce(total(Kpi.impressions), 0).label("impressions"),
                 func.coalesce(total(Kpi.clicks), 0).label("clicks"),
                 func.coalesce(func.sum(Kpi.conversions), 0).label("conversions"),
                 func.min(Kpi.period_start).label("first_day"),
                 func.max(Kpi.period_end).label("last_day"),
+                func.coalesce(func.sum(case((several, Kpi.impressions), else_=0)), 0).label("shared_impressions"),
             )
-            .join(Ad, Ad.id == AdCreative.ad_id)
+            .join(Ad, Ad.id == shown.c.ad_id)
             .outerjoin(Kpi, (Kpi.ad_id == Ad.id) & (Kpi.left_out == ""))
-            .where(AdCreative.creative_id.in_(part))
-            .group_by(AdCreative.creative_id)
+            .where(shown.c.creative_id.in_(part))
+            .group_by(shown.c.creative_id)
         )
         delivered |= {row.creative_id: row for row in session.execute(sums)}
     found = []
@@ -302,6 +313,7 @@ def creatives_by_id(session: Session, ids: list[int]) -> list[CreativeRecord]:
                 conversions=float(sums_of.conversions) if sums_of else 0.0,
                 first_day=sums_of.first_day if sums_of else None,
                 last_day=sums_of.last_day if sums_of else None,
+                shared_impressions=int(sums_of.shared_impressions) if sums_of else 0,
             )
         )
     return found

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from abkit.errors import UsageError
 from abkit.reporting.tables.campaigns import view_of
 from abkit.store.database.engine import Store
+from abkit.store.imports import imported
+from abkit.store.kpis.linking.link_lists import unlinked_delivery
 from abkit.store.schema import Ad, Campaign, CampaignCreative, Run, Schedule
 from abkit.workflows.creatives.campaigns import (
     delete_campaign,
@@ -19,6 +21,7 @@ from abkit.workflows.creatives.campaigns import (
     rename_campaign,
     show_creative,
 )
+from abkit.workflows.kpis.imports import undo_import
 from tests.kpi_files import add_creatives, rows, run_import, write
 
 
@@ -149,6 +152,47 @@ def test_campaigns_that_are_not_there_leave_no_run(filled: Store) -> None:
         merge_campaigns(filled, "sale", "sale")
     with filled.read() as session:
         assert len(session.scalars(select(Run.id).where(Run.what != "campaign merge")).all()) == runs
+
+
+@pytest.mark.parametrize("first", ["names", "ids"])
+def test_a_creative_has_the_delivery_of_its_ad_under_every_name(store: Store, tmp_path: Path, first: str) -> None:
+    add_creatives(store, "ads/hero.png")
+    named = [f"2026-01-{3 + day:02d},hero.png,spring,{1000 + 137 * day},{10 + day}" for day in range(4)]
+    numbered = [f"2026-01-{1 + day:02d},12020000000000123,spring,{726 + 137 * day},{8 + day}" for day in range(8)]
+    files = {
+        "names": write(tmp_path / "names.csv", rows(*named, header="day,creative,campaign,impressions,clicks")),
+        "ids": write(tmp_path / "ids.csv", rows(*numbered, header="day,ad,campaign,impressions,clicks")),
+    }
+    summaries = [run_import(store, files.pop(name))[0] for name in (first, *({"names", "ids"} - {first}))]
+    shown_by_ids = (1, sum(726 + 137 * day for day in range(8)), sum(8 + day for day in range(8)))
+    hero = show_creative(store, "hero.png")
+    assert (hero.ads, hero.impressions, hero.clicks) == shown_by_ids
+    assert (hero.first_day, hero.last_day) == (date(2026, 1, 1), date(2026, 1, 8))
+    assert hero.campaigns == {"spring": date(2026, 1, 1)}
+    assert shown(store)["spring"] == (1, *shown_by_ids[:2], date(2026, 1, 1), date(2026, 1, 8))
+    assert summaries[1].unlinked == 0
+    with store.read() as session:
+        assert unlinked_delivery(session) == []
+        assert imported(session, date(2026, 2, 1)).unlinked_ads == 0
+    undo_import(store, next(one.import_id or 0 for one in summaries if one.file.endswith("ids.csv")))
+    assert show_creative(store, "hero.png").campaigns == {"spring": date(2026, 1, 3)}
+
+
+def test_impressions_of_ads_that_show_several_creatives_are_said(store: Store, tmp_path: Path) -> None:
+    add_creatives(store, "ads/a.png", "ads/b.png", "ads/c.png")
+    content = rows(
+        "2026-01-01,7,a.png,feed,1000,20",
+        "2026-01-01,7,b.png,story,500,5",
+        "2026-01-01,8,b.png,feed,100,1",
+        header="day,ad,creative,placement,impressions,clicks",
+    )
+    run_import(store, write(tmp_path / "k.csv", content))
+    found = {one.creative: (one.impressions, one.shared_impressions) for one in list_creatives(store).creatives}
+    assert found == {"a.png": (1500, 1500), "b.png": (1600, 1500), "c.png": (0, 0)}
+    assert view_of(show_creative(store, "c.png")).notes == ()
+    (note,) = view_of(show_creative(store, "b.png")).notes
+    assert note.startswith("1,500 impressions of b.png are by ads that show other creatives, too")
+    assert "(and so with 1 more)" in view_of(list_creatives(store)).notes[0]
 
 
 def test_creatives_show_names_campaigns_and_delivery(filled: Store) -> None:

@@ -11,6 +11,7 @@ from abkit.store.catalog.creatives import creative_names
 from abkit.store.database.statements import in_parts, total
 from abkit.store.kpis.once.counting import counts
 from abkit.store.schema import Ad, AdCreative, AdName, Campaign, CampaignCreative, Creative, CreativeAlias, Kpi
+from abkit.store.shown import without_creative
 from abkit.vocabulary import LinkStatus
 
 _NAMED = (Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Campaign.key)
@@ -93,7 +94,7 @@ def campaigns_of_ads(session: Session, ads: Collection[int]) -> dict[int, int]:
 
 def unlinked_delivery(session: Session) -> list[dict[str, Any]]:
     """Return the ads without a creative, with what they delivered and their share of all impressions; largest first."""
-    return _delivery(session, ~exists().where(AdCreative.ad_id == Ad.id))
+    return _delivery(session, without_creative(Ad.id))
 
 
 def linked_delivery(session: Session, ads: Collection[int] | None = None) -> list[dict[str, Any]]:

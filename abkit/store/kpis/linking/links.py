@@ -26,6 +26,7 @@ from abkit.store.schema import (
     Kpi,
     KpiRetention,
 )
+from abkit.store.shown import links_of_same_ads, shown_creatives, without_creative
 from abkit.vocabulary import AUTOMATIC_LINKS, LinkedBy, LinkStatus
 
 # Any number, the same in all processes: names that come in one and ads that come in another must see each other.
@@ -280,13 +281,14 @@ def _leave_campaigns(session: Session, withdrawn: Collection[tuple[int, int]]) -
 
 
 def creatives_of(session: Session, ads: Select[int]) -> set[int]:
-    """Return the creatives that some ads are linked to."""
-    return set(session.scalars(select(AdCreative.creative_id).where(AdCreative.ad_id.in_(ads))))
+    """Return the creatives that some ads are linked to, under whichever of their names."""
+    shown = shown_creatives(lambda ad: ad.in_(ads)).subquery()
+    return set(session.scalars(select(shown.c.creative_id)))
 
 
 def owned_unlinked(session: Session, import_id: int) -> int:
     """Return how many rows whose figures came with an import belong to ads without a creative now."""
-    return count_rows(session, Kpi, Kpi.kpi_import_id == import_id, ~exists().where(AdCreative.ad_id == Kpi.ad_id))
+    return count_rows(session, Kpi, Kpi.kpi_import_id == import_id, without_creative(Kpi.ad_id))
 
 
 def refresh_launches(session: Session, creatives: Collection[int], run_id: int) -> None:
@@ -296,19 +298,17 @@ def refresh_launches(session: Session, creatives: Collection[int], run_id: int) 
     creative is in.
     """
     launched: dict[tuple[int, int], date] = {}
-    first: Any = select(AdCreative.creative_id, CAMPAIGN, func.min(Kpi.period_start))
-    delivered = (
-        with_places(first.join(Ad, Ad.id == AdCreative.ad_id).join(Kpi, Kpi.ad_id == Ad.id))
-        .where(Kpi.left_out == "", Kpi.impressions > 0)
-        .group_by(AdCreative.creative_id, CAMPAIGN)
-    )
     member = select(CampaignCreative.campaign_id, CampaignCreative.creative_id, CampaignCreative.launched_on)
     gone_before = session.scalar(select(func.max(KpiRetention.before)))
     stale: set[tuple[int, int]] = set()
     for part in in_parts(sorted(creatives)):
-        first_days = session.execute(delivered.where(AdCreative.creative_id.in_(part))).all()
-        anywhere = {creative: day for creative, campaign, day in first_days if campaign is None}
-        launched |= {(campaign, creative): day for creative, campaign, day in first_days if campaign is not None}
+        first_days = _first_days(session, part)
+        anywhere: dict[int, date] = {}
+        for creative, campaign, day in first_days:
+            if campaign is None:
+                anywhere[creative] = min(day, anywhere.get(creative, day))
+            else:
+                launched[campaign, creative] = min(day, launched.get((campaign, creative), day))
         for campaign, creative, known in session.execute(member.where(CampaignCreative.creative_id.in_(part))):
             if creative in anywhere:
                 day = anywhere[creative]
@@ -326,6 +326,19 @@ def refresh_launches(session: Session, creatives: Collection[int], run_id: int) 
             .values(launched_on=None)
             .execution_options(synchronize_session=False)
         )
+
+
+def _first_days(session: Session, creatives: Collection[int]) -> list[tuple[int, int | None, date]]:
+    """Return creative, campaign and first day with impressions, under whichever of its names an ad is linked."""
+    same = links_of_same_ads()
+    days: list[tuple[int, int | None, date]] = []
+    # Each by itself: most ads have one name, and links in a union have no index.
+    for ad, creative in ((AdCreative.ad_id, AdCreative.creative_id), (same.c.ad_id, same.c.creative_id)):
+        first: Any = select(creative, CAMPAIGN, func.min(Kpi.period_start))
+        delivered = with_places(first.join(Ad, Ad.id == ad).join(Kpi, Kpi.ad_id == Ad.id))
+        delivered = delivered.where(creative.in_(creatives), Kpi.left_out == "", Kpi.impressions > 0)
+        days += session.execute(delivered.group_by(creative, CAMPAIGN)).tuples()
+    return days
 
 
 def _write_launches(session: Session, launched: Mapping[tuple[int, int], date], run_id: int) -> None:

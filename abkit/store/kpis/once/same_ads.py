@@ -10,11 +10,11 @@ Instagram.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, exists, select, union, union_all, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session, aliased
 
 from abkit.store.database.statements import among, total
@@ -53,27 +53,6 @@ def groups_of(session: Session, ads: Collection[int]) -> dict[int, int]:
     heads = set(found.values())
     more = session.execute(select(Ad.id, Ad.same_as).where(among(session, Ad.same_as, heads)))
     return {**{head: head for head in heads}, **found, **{row.id: row.same_as for row in more}}
-
-
-def shown_creatives(among_ads: Callable[[Any], ColumnElement[bool]] | None = None) -> CompoundSelect[tuple[int, int]]:
-    """Return a statement of the creatives that each ad shows, under whichever of its names it was linked.
-
-    Args:
-        among_ads: Makes the condition that an id is of one of the only ads that are asked for; all by default.
-    """
-    one, other = aliased(Ad), aliased(Ad)
-    link = AdCreative.creative_id
-    related = union(
-        select(one.id.label("ad_id"), link).join(AdCreative, AdCreative.ad_id == one.same_as),
-        select(one.same_as, link).join(AdCreative, AdCreative.ad_id == one.id).where(one.same_as.is_not(None)),
-        select(one.id, link).join(other, other.same_as == one.same_as).join(AdCreative, AdCreative.ad_id == other.id),
-    ).subquery()
-    # Most ads have one name: a union of everything would sort a million links to find the few that come twice.
-    own = exists().where(AdCreative.ad_id == related.c.ad_id, AdCreative.creative_id == related.c.creative_id)
-    links = select(AdCreative.ad_id, link), select(related.c.ad_id, related.c.creative_id).where(~own)
-    if among_ads is not None:
-        links = links[0].where(among_ads(AdCreative.ad_id)), links[1].where(among_ads(related.c.ad_id))
-    return union_all(*links)
 
 
 def ads_showing(session: Session, creatives: Collection[int]) -> list[int]:
