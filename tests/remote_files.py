@@ -148,6 +148,8 @@ class Web(_Handler):
             self.answer(200, b"<html>", Content_Type="text/html; charset=utf-8")
         elif path == "/cut":
             self.answer(200, b"day", Content_Length="1000")
+        elif path in ("/part", "/later"):
+            self.answer(206 if path == "/part" else 202, b"day,ad,impressions,clicks\n2026-01-01,7,100,3\n")
         elif path in self.server.files:
             self.answer(200, self.server.files[path])
         else:

@@ -60,6 +60,17 @@ class SameHost(Redirects):
         return super().redirect_request(request, file, code, text, headers, url)
 
 
+def require_whole(status: int) -> None:
+    """Refuse an answer of success that is not the whole file: one that is still made, or a part of it.
+
+    Raises:
+        AbkitError: The status is another one than 200 and 203.
+    """
+    if status not in (200, 203):
+        why = {202: "the file is not ready", 206: "that is a part of the file"}.get(status, "there is no file")
+        raise AbkitError(f"the host answered with status {status}: {why}", hint="try again later")
+
+
 def fetch_web(address: Address, path: Path, take: Callable[[int], None]) -> None:
     """Fetch an address into a file.
 
@@ -75,6 +86,7 @@ def fetch_web(address: Address, path: Path, take: Callable[[int], None]) -> None
     request = urllib.request.Request(address.full, headers={"User-Agent": "abkit"})  # noqa: S310  # https, or loopback
     try:
         with opener(SameHost).open(request, timeout=_SILENCE_S) as answer, path.open("wb") as out:
+            require_whole(answer.status)
             if answer.headers.get_content_type() == "text/html":
                 raise AbkitError(
                     "the answer is a web page, no file", hint="a login may be in between: use the address of the file"

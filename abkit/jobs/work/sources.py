@@ -26,7 +26,7 @@ from pydantic import Field
 from abkit.config import Settings, SourceSettings
 from abkit.errors import AbkitError
 from abkit.intake.remote.answers import opener
-from abkit.intake.remote.web import SameHost
+from abkit.intake.remote.web import SameHost, require_whole
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.work.folders import COUNTS, observe_imports
 from abkit.jobs.work.openings import Openings
@@ -197,6 +197,7 @@ def _fetch(source: SourceSettings, tick: Tick, path: Path) -> None:
     try:
         request = urllib.request.Request(address, headers=headers)  # noqa: S310  # the scheme was checked
         with opener(SameHost).open(request, timeout=source.timeout_seconds) as answer, path.open("wb") as out:
+            require_whole(answer.status)
             size = 0
             while chunk := answer.read1(_CHUNK):
                 out.write(chunk)
@@ -214,10 +215,8 @@ def _fetch(source: SourceSettings, tick: Tick, path: Path) -> None:
         hint = "check the address and the credentials" if code in (401, 403, 404) else "try again later"
         raise AbkitError(f"source {source.key}: {host} answered with status {code}", hint=hint) from None
     except AbkitError as error:
-        if error.message.startswith("it redirects"):
-            raise AbkitError(
-                f"source {source.key}: {host}: {error.message}", hint="name the address that it leads to"
-            ) from None
+        if not error.message.startswith("source "):
+            raise AbkitError(f"source {source.key}: {host}: {error.message}", hint=error.hint) from None
         raise
     except TimeoutError:
         raise _too_slow(source, host) from None

@@ -156,6 +156,8 @@ def test_no_name_of_elsewhere_leads_out_of_the_folder(web: Server, name: str, tm
         ("/slow", {"seconds": 0.3}, "it took too long"),
         ("/silent", {"file_seconds": 0.3}, "it took too long"),
         ("/login", {}, "the answer is a web page"),
+        ("/part", {}, "status 206: that is a part of the file"),
+        ("/later", {}, "status 202: the file is not ready"),
         ("/cut", {}, "the answer ended too early|cannot be reached or read"),
     ],
 )

@@ -166,7 +166,7 @@ class Platform(BaseHTTPRequestHandler):
             self.send_error(403)
             return
         body = EXPORT.encode() + b"\n" * (200_000 if path == "/large" else 0)
-        self.send_response(200)
+        self.send_response(206 if path == "/part" else 200)
         self.send_header("Content-Length", str(len(body) + (10 if path == "/cut" else 0)))
         self.end_headers()
         self.wfile.write(body)
@@ -211,8 +211,9 @@ def test_what_an_address_answers_is_imported(
         ("/slow?key=" + HIDDEN, {"timeout_seconds": 0.3}, "took longer than 0.3 s"),
         ("/large?day=2026-02-28&key=" + HIDDEN, {"max_mb": 0.1}, "larger than 0.1 MB"),
         ("/cut?day=2026-02-28&key=" + HIDDEN, {}, "too early|cannot be reached"),
+        ("/part?day=2026-02-28&key=" + HIDDEN, {}, "127.0.0.1: the host answered with status 206: that is a part"),
     ],
-    ids=["refused", "elsewhere", "file", "slow", "large", "cut"],
+    ids=["refused", "elsewhere", "file", "slow", "large", "cut", "part"],
 )
 def test_an_address_that_fails_is_a_failed_run_with_one_sentence(
     run_source: RunSource,

@@ -36,7 +36,7 @@ _CURRENCIES = frozenset(
         """,
     )
 )
-_SHARE_OR_CHANGE = re.compile("[%\u2030\u2206\u2207\u2300\u00b1]|\\+\\s*/\\s*[-\u2212\u2013]")
+_OTHER_MEASURE = re.compile("[%\u00a2\u2030\u2206\u2207\u2300\u00b1]|\\+\\s*/\\s*[-\u2212\u2013]")
 _MILLIONTHS = re.compile("micros?$|inmicro(dollar|currency|currencies)s?$")
 _SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "zł": "PLN", "R$": "BRL", "US$": "USD"}
 
@@ -67,10 +67,12 @@ def currency_in(name: str) -> str | None:
 
 
 def measures_another(name: str, field: str) -> bool:
-    """Return whether a column of a figure says by a sign that it holds another one: a share, a change, an amount.
+    """Return whether a column of a figure says by a sign that it is another: a share, a change, an amount, cents.
 
     >>> measures_another("Conversions (%)", "conversions"), measures_another("Clicks +/-", "clicks")
     (True, True)
+    >>> measures_another("Cost (¢)", "spend")
+    True
     >>> [measures_another("Conversions (EUR)", field) for field in ("conversions", "revenue")]
     [True, False]
     """
@@ -78,7 +80,7 @@ def measures_another(name: str, field: str) -> bool:
         return False
     name = unicodedata.normalize("NFKC", name)
     money = currency_in(name) is not None or any(unicodedata.category(sign) == "Sc" for sign in name)
-    return _SHARE_OR_CHANGE.search(name) is not None or (money and field not in MONEY)
+    return _OTHER_MEASURE.search(name) is not None or (money and field not in MONEY)
 
 
 def in_millionths(name: str) -> bool:
