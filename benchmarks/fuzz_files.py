@@ -400,7 +400,7 @@ def read_configuration(draw: random.Random, folder: Path) -> None:
 
 def read_mappings(draw: random.Random, folder: Path) -> None:
     from abkit.intake.kpis.header.platforms import load_recipes
-    from abkit.workflows.kpis.linking.table import read_links
+    from abkit.workflows.kpis.linking.link import read_links
 
     if draw.random() < 0.5:
         path = folder / "recipe.toml"

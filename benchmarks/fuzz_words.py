@@ -59,7 +59,7 @@ def read_answers(draw: random.Random, folder: Path) -> None:
     from abkit.intake.remote import weights
     from abkit.jobs.job import Tick
     from abkit.jobs.work import sources
-    from abkit.jobs.work.calls import call
+    from abkit.jobs.work.upkeep import call
 
     answer = mutated(draw, draw.choice(MORE), MORE)
     with _service(lambda: itertools.repeat(answer, draw.choice((1, 1, 3)))) as address:

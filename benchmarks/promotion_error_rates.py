@@ -30,8 +30,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from abkit.stats.promotion.launches import Launches
-from abkit.stats.promotion.spending import spent_at
-from abkit.stats.promotion.verdict import MIN_CREATIVES, PromotionRule, enough, judge
+from abkit.stats.promotion.verdict import MIN_CREATIVES, PromotionRule, enough, judge, spent_at
 from abkit.stats.tails import normal_below, quantile
 from abkit.vocabulary import TrialDecision
 

@@ -1,4 +1,4 @@
-"""What was found: correlations, the tests of drift checks, and the decisions that follow from them.
+"""What was found: correlations, the appeal of creatives, the tests of drift checks, and decisions that follow.
 
 Everything is read as of a day: what was found for a later day does not count.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.orm import Session
 
-from abkit.store.schema import CorrelationResult, Decision, DriftResult, ModelVersion
+from abkit.store.schema import Appeal, CorrelationResult, Decision, DriftResult, ModelVersion
 
 
 def write_results(
@@ -164,3 +164,16 @@ def last_version(session: Session, as_of: date) -> ModelVersion | None:
         if version is not None:
             return version
     return None
+
+
+def write_appeals(session: Session, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write what a run found, columns by name; return how many rows these are."""
+    values = [dict(row) for row in rows]
+    if values:
+        session.execute(insert(Appeal), values)
+    return len(values)
+
+
+def appeals_of(session: Session, run_id: int) -> list[Appeal]:
+    """Return what a run found, in the order in which it was written."""
+    return list(session.scalars(select(Appeal).where(Appeal.run_id == run_id).order_by(Appeal.id)))

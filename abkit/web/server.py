@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ CONNECTIONS = 200
 #: A thread that has its answer from the store waits about so long for one that computes; Python's own 5 ms add up over
 #: the twenty answers that a page waits for.
 SWITCH_SECONDS = 0.0005
+#: Seconds that the head of a request may take.
+HEAD_SECONDS = 10.0
 
 
 def serve(settings: Settings, *, host: str, port: int, started: Callable[[str], None]) -> None:
@@ -58,8 +61,6 @@ def configured(app: Any) -> Any:
     """
     import uvicorn
 
-    from abkit.web.patience import patient_protocol
-
     return uvicorn.Config(
         app,
         root_path="",
@@ -90,3 +91,41 @@ def _listen(host: str, port: int) -> socket.socket:
             hint="stop what listens there, or choose another port with --port (0 takes a free one)",
         ) from error
     return listening
+
+
+def patient_protocol(seconds: float = HEAD_SECONDS) -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol with a limit on how long the head of a request may take.
+
+    A connection that sends no request, or sends one letter by letter, is closed: uvicorn alone would wait for ever.
+
+    Args:
+        seconds: The limit, of a new connection and of each request that begins.
+    """
+    import h11
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class PatientProtocol(H11Protocol):
+        _deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._deadline = self.loop.call_later(seconds, self.transport.close)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            begun = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+            if not begun:
+                self._forget()
+            elif self._deadline is None:
+                self._deadline = self.loop.call_later(seconds, self.transport.close)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._forget()
+            super().connection_lost(exc)
+
+        def _forget(self) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+    return PatientProtocol

@@ -22,7 +22,7 @@ from abkit.alerts.messages import example
 from abkit.alerts.plugins import NotDelivered
 from abkit.config import AlertSettings, ChannelSettings
 from abkit.errors import AbkitError
-from abkit.jobs.work.calls import call
+from abkit.jobs.work.upkeep import call
 from abkit.store.database.engine import Store
 from abkit.store.schema import AlertDelivery
 from tests.alerts.conftest import SECRET, Service

@@ -16,7 +16,7 @@ import vl_convert
 from abkit.reporting.charts import theme
 from abkit.reporting.charts.score_kpi import ScorePoint
 from abkit.reporting.charts.scores import RankedCreative
-from abkit.reporting.page import responsive
+from abkit.reporting.page import html
 from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
 from abkit.stats.estimate import Estimate
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
@@ -65,7 +65,7 @@ def checked_charts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         seen.append(chart.to_dict(validate=True))
         return seen[-1]
 
-    for module in (theme, responsive):
+    for module in (theme, html):
         monkeypatch.setattr(module, "spec_of", checked)
     return seen
 

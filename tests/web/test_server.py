@@ -18,7 +18,7 @@ from abkit import Workspace
 
 @contextmanager
 def _serving(shop: Workspace, *options: str, seconds: str = "10.0") -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    quick = f"import abkit.web.patience as p; p.patient_protocol.__defaults__ = ({seconds},)"
+    quick = f"import abkit.web.server as p; p.patient_protocol.__defaults__ = ({seconds},)"
     start = f"{quick}; import abkit.commands.app as a; a.main()"
     config = str(shop.settings.workspace / "abkit.toml")
     shop.close()

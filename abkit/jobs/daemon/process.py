@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 from abkit.config import Settings
-from abkit.jobs.daemon import endings, logs, memory
+from abkit.jobs.daemon import endings, logs
 from abkit.jobs.daemon.endings import INTERRUPTED, REPORT_LIMIT, Ending
-from abkit.jobs.daemon.overheard import Overheard
 from abkit.jobs.job import Job, Tick
 from abkit.store.database.engine import Store
 from abkit.store.jobs.schedules import Lease
@@ -37,6 +37,14 @@ _LOOK_S = 0.25
 _TERMINATE_S = 2.0
 # A process that reads from a dead network drive cannot even be killed.
 _KILL_S = 10.0
+# What a process holds for itself, as the system counts it; where there is no /proc, it is not watched.
+_OWN = ("RssAnon:", "RssShmem:", "VmSwap:")
+# Above the daemon's, so that a machine without memory ends the job and not the daemon.
+_FIRST_TO_GO = "500"
+_CHUNK = 1 << 16
+# Characters of a line, and lines, that are logged of what a process writes to stderr.
+_LONGEST = 2000
+_MOST = 200
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def supervise(assignment: Assignment, *, time_limit_s: float, cancelled: threadi
     listener, stderr = _CONTEXT.Pipe(duplex=False)
     name = f"abkit-{assignment.lease.schedule}"
     process = _CONTEXT.Process(target=work, args=(writer, stderr, assignment), name=name)
-    before = memory.ended_by_the_system()
+    before = ended_by_the_system()
     process.start()
     writer.close()
     stderr.close()
@@ -104,7 +112,7 @@ def supervise(assignment: Assignment, *, time_limit_s: float, cancelled: threadi
             return INTERRUPTED
         if process.is_alive():
             return endings.by_time_limit(time_limit_s)
-        return endings.by_exit(process.exitcode or 0, memory_ran_out=memory.ended_by_the_system() > before)
+        return endings.by_exit(process.exitcode or 0, memory_ran_out=ended_by_the_system() > before)
     finally:
         _end(process)
         overheard.close()
@@ -114,7 +122,7 @@ def supervise(assignment: Assignment, *, time_limit_s: float, cancelled: threadi
 def _wait(
     process: ForkServerProcess,
     reader: "connection.Connection[bytes, bytes]",
-    overheard: Overheard,
+    overheard: "Overheard",
     deadline: float,
     limit_mb: int,
     cancelled: threading.Event,
@@ -134,7 +142,7 @@ def _wait(
             return report
         if process.sentinel in ready:
             return None
-        if limit_mb and process.pid and memory.used_mb(process.pid) > limit_mb:
+        if limit_mb and process.pid and used_mb(process.pid) > limit_mb:
             return endings.by_memory_limit(limit_mb)
     return None
 
@@ -175,7 +183,7 @@ def work(
     os.setsid()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     _end_with_daemon()
-    memory.go_first()
+    go_first()
     settings = Settings(**assignment.settings)
     lines = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="backslashreplace")
     for number in (sys.stdout.fileno(), sys.stderr.fileno()):
@@ -222,3 +230,75 @@ def _end_with_daemon() -> None:
         os.killpg(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, args=[daemon.sentinel], daemon=True).start()
+
+
+def used_mb(pid: int) -> float:
+    """Return the megabytes that a process holds for itself; mapped files, which can be read again, do not count."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(_OWN)) / 1024
+    return 0.0
+
+
+def ended_by_the_system() -> int:
+    """Return how many processes the system has ended since it started because memory ran out, in containers too."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0
+
+
+def go_first() -> None:
+    """Have the system end this process before others when memory runs out."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO, encoding="ascii")
+
+
+class Overheard:
+    """What a process writes to stderr by itself (a panic in Rust, a C library): lines of the log, with its run.
+
+    Args:
+        pipe: The end to read from.
+        fields: What each line of the log says about the run.
+    """
+
+    def __init__(self, pipe: "connection.Connection[bytes, bytes]", fields: Mapping[str, Any]) -> None:
+        self.pipe = pipe
+        self._fields = dict(fields)
+        self._rest = b""
+        self._lines = 0
+        self.ended = False
+        os.set_blocking(pipe.fileno(), False)
+
+    def read(self) -> None:
+        """Log what is there by now."""
+        while not self.ended:
+            try:
+                chunk = os.read(self.pipe.fileno(), _CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:
+                chunk = b""
+            self.ended = not chunk
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            if self.ended or len(self._rest) > _LONGEST:
+                lines, self._rest = [*lines, self._rest], b""
+            for line in lines:
+                self._log(line.decode("utf-8", "replace").strip())
+
+    def close(self) -> None:
+        """Log the rest, and close the pipe."""
+        self.read()
+        if self._rest:
+            self._log(self._rest.decode("utf-8", "replace").strip())
+        if self._lines > _MOST:
+            log.warning("stderr: %d more lines", self._lines - _MOST, extra=self._fields)
+        self.pipe.close()
+
+    def _log(self, line: str) -> None:
+        if line:
+            self._lines += 1
+            if self._lines <= _MOST:
+                log.warning("stderr: %s", line[:_LONGEST], extra=self._fields)

@@ -1,6 +1,9 @@
 """The jobs that look after abkit itself: deliver alerts, prune old records, report that all is well."""
 
 import os
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
@@ -16,9 +19,9 @@ from abkit.alerts.deliveries import deliver
 from abkit.alerts.rules import Rules
 from abkit.config import SecretFile, Settings
 from abkit.errors import AbkitError
+from abkit.intake.remote.answers import opener
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.status import schedule_status
-from abkit.jobs.work.calls import call
 from abkit.jobs.work.charts import draw_charts
 from abkit.store.database.engine import Store
 from abkit.store.jobs import alerts
@@ -134,3 +137,60 @@ def _touch(workspace: Path, file: Path, tick: Tick) -> None:
             f"heartbeat: {path} cannot be written: {os.strerror(error.errno or 0).lower()}",
             hint="correct the file of the schedule, or give the user of the daemon permission",
         ) from error
+
+
+class _Nowhere(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Follow no redirect: then its status is the answer."""
+
+
+def call(address: str, seconds: float) -> None:
+    """Call an address and return once the service has answered with success; what it says is not read.
+
+    Args:
+        address: http or https; a secret.
+        seconds: How long it may take in all: to be found, to connect, and to answer.
+
+    Raises:
+        AbkitError: It did not; the message holds nothing of the address.
+    """
+    if not address.startswith(("https://", "http://")):
+        raise AbkitError("heartbeat: the address must begin with https:// or http://", hint="correct the reference")
+    failures: list[AbkitError] = []
+
+    def attempt() -> None:
+        try:
+            _get(address, seconds)
+        except AbkitError as error:
+            failures.append(error)
+
+    # A time-out of sockets begins anew with each byte, and looking up a name has none. The thread that is left
+    # behind ends with the process of the job.
+    thread = threading.Thread(target=attempt, name="heartbeat", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise AbkitError(
+            f"heartbeat: no answer within {seconds:g} s",
+            hint="look whether the service works; the next tick calls it again",
+        )
+    if failures:
+        raise failures[0]
+
+
+def _get(address: str, seconds: float) -> None:
+    try:
+        with opener(_Nowhere).open(address, timeout=seconds):
+            pass
+    except urllib.error.HTTPError as error:
+        status = error.code
+        error.close()
+        if 300 <= status < 400:
+            raise AbkitError(
+                f"heartbeat: the service redirects (status {status}), which is not followed",
+                hint="use the address that it leads to",
+            ) from None
+        raise AbkitError(f"heartbeat: the service answered with status {status}") from None
+    except Exception as error:  # a hostile answer makes http.client raise more than OSError
+        # The text of the error may hold the address.
+        raise AbkitError(f"heartbeat: the service cannot be reached ({type(error).__name__})") from None

@@ -12,16 +12,25 @@ from abkit.config import CorrelateSettings, Settings
 from abkit.metrics import METRICS
 from abkit.money import Rates
 from abkit.reporting.charts.score_kpi import ScorePoint
-from abkit.reporting.page.creatives import chosen_campaigns, rankings_of
+from abkit.reporting.page.creatives import MOST_CREATIVES, chosen_campaigns, rankings_of
 from abkit.reporting.page.experiments import experiment_sections
 from abkit.reporting.page.page import headline_correlation, write_report
 from abkit.reporting.page.records import Coverage, ReportData
-from abkit.reporting.page.room import campaigns_with_room
 from abkit.store import imports, models, results, runs
 from abkit.store import scores as score_rows
 from abkit.store.catalog import creatives
 from abkit.store.jobs import alerts
-from abkit.store.kpis.delivery import NO_CREATIVE, Covered, Deliveries, Filters, ads_of_members, covered, deliveries
+from abkit.store.kpis.delivery import (
+    NO_CREATIVE,
+    Covered,
+    Deliveries,
+    Filters,
+    ads_of_members,
+    covered,
+    deliveries,
+    impressions_by_campaign,
+)
+from abkit.store.leaderboards import kpi_rows, last_day
 from abkit.version import __version__
 from abkit.vocabulary import Metric
 from abkit.workflows.creatives.fatigue import find_fatigue
@@ -46,6 +55,7 @@ RUN_KINDS = ("score", "score_folder", "kpi import", "import_kpis", "correlate", 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 _MOST_ALERTS = 50  # shown; the others are counted
+_WEEK = timedelta(days=7)
 
 
 def make_report(
@@ -254,3 +264,29 @@ def _coverage(row: imports.Imported, delivered: Deliveries | Covered) -> Coverag
         provisional=delivered.provisional,
         modeled=delivered.modeled,
     )
+
+
+def campaigns_with_room(
+    session: Session, every: Sequence[tuple[int, str, int]], day: date, most_rows: int
+) -> Sequence[tuple[int, str, int]]:
+    """Return the campaigns that a page is made of where nobody named any: all of them, unless the store is large.
+
+    Of a large store these are the campaigns with the most impressions in the last week of delivery, as many as have
+    room with all their creatives, and one at least.
+
+    Args:
+        session: A reading session.
+        every: Id, key and number of scored creatives of each campaign.
+        day: The last day of delivery that counts.
+        most_rows: KPI rows up to which a store is not large; 0 is any number.
+    """
+    last = last_day(session, day)
+    if not most_rows or last is None or kpi_rows(session) <= most_rows:
+        return every
+    shown = impressions_by_campaign(session, last - _WEEK + timedelta(days=1), last)
+    room, chosen = MOST_CREATIVES, list[tuple[int, str, int]]()
+    for one in sorted(every, key=lambda one: (-shown.get(one[0], 0), one[1])):
+        if not chosen or one[2] <= room:
+            chosen.append(one)
+            room -= one[2]
+    return chosen

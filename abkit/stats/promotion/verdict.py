@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from abkit.errors import InvalidInput
 from abkit.records import Record, decimal, percent
 from abkit.stats.promotion.gain import PairedGain, paired_gain
 from abkit.stats.promotion.launches import Launches
-from abkit.stats.promotion.spending import spent_at
 from abkit.vocabulary import TrialDecision
 
 MIN_CAMPAIGNS = 10
@@ -17,6 +17,11 @@ MIN_CREATIVES = 100
 #: With fewer, a segment says too little to hold it against a challenger.
 SEGMENT_CAMPAIGNS = 3
 SEGMENT_CREATIVES = 20
+#: How often anything worthless is promoted against one champion, over all judgments there will ever be: 4 %, so that
+#: it stays below 5 % where a dozen unequal campaigns make a single judgment err a little more often than it says.
+TOTAL = 0.04
+#: The level of the first judgment: a one-sided interval of 97.5 %.
+FIRST = 0.025
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,3 +134,23 @@ def _level(level: float) -> str:
     ('97.5 %', '99.25 %', '99.9961 %')
     """
     return percent(level, max(1, math.ceil(-math.log10(1 - level)) - 1))
+
+
+def spent_at(attempt: int) -> float:
+    """Return how often judgment number `attempt` against a champion may promote a challenger that gains nothing.
+
+    The first has 2.5 %; the k-th has 1.5 % ÷ (k(k − 1)), so that all of them together, however many follow, never have
+    more than 4 % (Bonferroni's inequality, which holds however judgments depend on each other). Every champion has its
+    own account; another champion begins a new one.
+
+    Raises:
+        InvalidInput: An attempt below 1.
+
+    >>> [round(spent_at(k), 5) for k in (1, 2, 3, 10)]
+    [0.025, 0.0075, 0.0025, 0.00017]
+    >>> sum(spent_at(k) for k in range(1, 10_000)) < TOTAL
+    True
+    """
+    if attempt < 1:
+        raise InvalidInput(f"judgment number {attempt}; the first is number 1")
+    return FIRST if attempt == 1 else (TOTAL - FIRST) / (attempt * (attempt - 1))

@@ -15,7 +15,7 @@ from abkit.records import Record
 from abkit.stats.estimate import ArmMean, ArmRate, Comparison, Estimate
 from abkit.stats.means.estimates import fieller, welch_dof
 from abkit.stats.means.shape import shape_of
-from abkit.stats.proportions.ratio_score import ratio_limits, ratio_z
+from abkit.stats.proportions.score import ratio_limits, ratio_z
 from abkit.stats.proportions.single import (
     clopper_pearson,
     difference_from,

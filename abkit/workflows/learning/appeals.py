@@ -22,7 +22,7 @@ from abkit.stats.account_clusters import account_labels
 from abkit.stats.appeal.appeal import DEFINITION, ENOUGH_EXPECTED, Appeals, appeals
 from abkit.stats.appeal.relation import Relation, relation
 from abkit.stats.appeal.rows import DeliveryRows
-from abkit.store import appeals as table
+from abkit.store import results as table
 from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery

@@ -19,7 +19,7 @@ from abkit.intake.remote.fetch import reason_of
 from abkit.intake.remote.web import fetch_web
 from abkit.jobs.job import Tick
 from abkit.jobs.work import sources
-from abkit.jobs.work.calls import call
+from abkit.jobs.work.upkeep import call
 
 Script = Iterator[bytes]
 FINE = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\n"

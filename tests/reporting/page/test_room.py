@@ -5,7 +5,6 @@ from datetime import date, timedelta
 import pytest
 
 from abkit.config import Settings
-from abkit.reporting.page import room
 from abkit.reporting.page.gather import gather
 from abkit.reporting.page.page import render_report
 from abkit.store.database.engine import Store
@@ -17,7 +16,7 @@ LAST = date(2025, 6, 30)
 @pytest.fixture
 def large(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Five campaigns of three creatives; the third had the most impressions in the last week, the first before it."""
-    monkeypatch.setattr(room, "MOST_CREATIVES", 7)
+    monkeypatch.setattr("abkit.reporting.page.gather.MOST_CREATIVES", 7)
     seed = seeded(store)
     for campaign, (earlier, last) in enumerate([(9000, 100), (500, 300), (500, 900), (500, 200), (500, 800)]):
         ads = seed.creatives(f"c{campaign}", [4.1, 4.2, 4.3])

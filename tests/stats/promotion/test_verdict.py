@@ -9,8 +9,7 @@ import pytest
 
 from abkit.errors import InvalidInput
 from abkit.stats.promotion.launches import Launches
-from abkit.stats.promotion.spending import TOTAL, spent_at
-from abkit.stats.promotion.verdict import PromotionRule, judge
+from abkit.stats.promotion.verdict import TOTAL, PromotionRule, judge, spent_at
 from abkit.vocabulary import TrialDecision
 
 

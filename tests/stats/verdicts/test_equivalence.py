@@ -8,7 +8,7 @@ from abkit.errors import InvalidInput
 from abkit.stats.arms import Counts, Moments
 from abkit.stats.means.compare import compare_means
 from abkit.stats.proportions.compare import compare
-from abkit.stats.proportions.ratio_score import ratio_limits, ratio_z
+from abkit.stats.proportions.score import ratio_limits, ratio_z
 from abkit.stats.verdicts.equivalence import equivalent, non_inferior
 
 
