@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from decimal import Decimal
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 from abkit.errors import AbkitError, UsageError
 from abkit.intake.databases.dialects import dialect_result
@@ -25,6 +27,8 @@ _LONGEST_VALUE = 2**24
 _CONNECT_S = 15
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 _ENGINES = ("sqlite", "duckdb", "postgresql", "postgres")
+_LARGEST = 2**63
+_DRESSED = {Decimal, UUID, datetime}
 _NO_DATABASES = ("file", "ftp", "http", "https", "s3", "gs", "az")
 
 
@@ -131,9 +135,28 @@ def _frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
     columns = zip(*rows, strict=True)
     series = []
     for name, values in zip(names, columns, strict=True):
-        numbers = [float(value) if isinstance(value, Decimal) else value for value in values]
-        series.append(pl.Series(name, numbers, strict=False))
+        plain = _DRESSED.isdisjoint(map(type, values))
+        series.append(pl.Series(name, values if plain else [_plain(value) for value in values], strict=False))
     return pl.DataFrame(series)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as tables have it, and as the database shows it.
+
+    Ids are whole numbers of many digits, which a float would round. The day of an instant is that of the session's time
+    zone, which is the one that its user reads.
+
+    >>> _plain(Decimal("120210000000123457")), _plain(Decimal("1.50"))
+    (120210000000123457, 1.5)
+    >>> str(_plain(datetime.fromisoformat("2026-01-01T23:00-05:00")))
+    '2026-01-01 23:00:00'
+    """
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None)
+    if isinstance(value, Decimal):
+        whole = value.is_finite() and value.as_tuple().exponent == 0 and abs(value) < _LARGEST
+        return int(value) if whole else float(value)
+    return str(value) if isinstance(value, UUID) else value
 
 
 @contextmanager

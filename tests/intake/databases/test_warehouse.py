@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from contextlib import closing
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -44,6 +44,22 @@ def test_the_rows_of_a_query_have_their_types(url: str, tmp_path: Path) -> None:
     day = "2026-01-01" if url.startswith("sqlite") else date(2026, 1, 1)
     first = rows(url, "SELECT day, ad, impressions, spend FROM ads WHERE ad LIKE '%7' ORDER BY spend", tmp_path)[0]
     assert first == (day, "007", 100, 1.25)
+
+
+def test_ids_keep_all_their_digits_whatever_type_they_have(url: str, tmp_path: Path) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("SQLite has neither type")
+    wide = "CAST('120210000000123457' AS NUMERIC(20, 0))"
+    uuid = "CAST('0b6f1f4e-7d0c-4b86-9d3e-0123456789ab' AS UUID)"
+    query = f"SELECT {wide} AS ad, {uuid} AS creative, CAST(2.50 AS NUMERIC(10, 2)) AS spend FROM ads"
+    assert rows(url, query, tmp_path) == [(120210000000123457, "0b6f1f4e-7d0c-4b86-9d3e-0123456789ab", 2.5)] * 2
+
+
+def test_an_instant_is_on_the_day_that_the_database_shows(url: str, tmp_path: Path) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("SQLite has no instants")
+    shown = rows(url, "SELECT CAST('2026-01-01 23:30:00' AS TIMESTAMPTZ) AS day FROM ads LIMIT 1", tmp_path)
+    assert shown == [(datetime(2026, 1, 1, 23, 30),)]  # noqa: DTZ001  # in the zone of the session, whatever it is
 
 
 @pytest.mark.parametrize(
