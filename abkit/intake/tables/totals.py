@@ -14,14 +14,11 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from abkit.intake.kpis.rows.set_aside import is_called_total
+from abkit.intake.tables.doubts import ENOUGH_TRIALS, doubts_of_days, unnamed_totals
 from abkit.store.kpis.once.rule import means_all
 from abkit.vocabulary import Dimension
 
 _COUNTS = ("trials", "successes")
-#: Rows of fewer trials may be the sum of others by chance.
-_ENOUGH_TRIALS = 100
-_SOME = 0.1
-_RUNNING = 4  # rows of each arm of which all grow: of days that rise and fall, 1 in 24 does so by chance, in each arm
 _CONTROL = re.compile(r"control( group)?|baseline|kontrolle|kontrollgruppe|contr[oô]le?|témoin", re.IGNORECASE)
 
 
@@ -80,8 +77,8 @@ def without_total_arms(rows: pl.DataFrame) -> WithoutTotals:
         keys = ["experiment", "variant"]
         kept = rows.join(found_arms, on=keys, how="anti", nulls_equal=True, maintain_order="left")
         left_out, rows = left_out + rows.height - kept.height, kept
-    notes = (f"{left_out:,} rows are left out: they look like totals of the others",) if left_out else ()
-    return WithoutTotals(rows=rows, notes=notes)
+    notes = [f"{left_out:,} rows are left out: they look like totals of the others"] if left_out else []
+    return WithoutTotals(rows=rows, notes=(*notes, *unnamed_totals(rows)))
 
 
 def without_counted_twice(rows: pl.DataFrame, others: Sequence[str]) -> WithoutTotals:
@@ -122,7 +119,7 @@ def without_counted_twice(rows: pl.DataFrame, others: Sequence[str]) -> WithoutT
     rows, found = _sums_of_arms(rows)
     if found:
         notes.append(f"{found:,} rows are left out: in each arm of their test, one row is the sum of all others")
-    notes += _doubts(rows)
+    notes += doubts_of_days(rows, others)
     return WithoutTotals(rows=rows, refused=refused, notes=tuple(notes))
 
 
@@ -157,44 +154,10 @@ def _is_one_of(column: str, names: Sequence[str | None]) -> pl.Expr:
     return named | pl.col(column).is_null() if None in names else named
 
 
-def _doubts(rows: pl.DataFrame) -> list[str]:
-    """Say which tests have rows that may have the same trials again: running totals, or one row per kind of success."""
-    in_order = [pl.col(name).diff().over(_KEY) for name in _COUNTS]
-    grows = pl.all_horizontal(*(step.fill_null(0) >= 0 for step in in_order), in_order[0].fill_null(1) > 0)
-    arms = (
-        rows.with_columns(grows=grows)
-        .group_by(_KEY)
-        .agg(
-            grows=pl.col("grows").all() & (pl.len() >= _RUNNING),
-            equal=(pl.col("trials").n_unique() == 1) & (pl.len() > 1) & (pl.col("trials").first() >= _ENOUGH_TRIALS),
-        )
-    )
-    tests = arms.group_by("experiment").agg(pl.col("grows", "equal").all(), several=pl.len() > 1).filter("several")
-    # In one of many tests it is chance.
-    counts = (int(tests[name].sum()) for name in ("grows", "equal"))
-    running, equal = (number if number >= _SOME * tests.height else 0 for number in counts)
-    notes = []
-    if running:
-        notes.append(
-            f"in {running:,} {_tests(running)} the rows of each arm only grow: if they are running totals, they count "
-            "many times; keep the last row of each arm, and leave --add-up out"
-        )
-    if equal:
-        notes.append(
-            f"in {equal:,} {_tests(equal)} all rows of an arm have the same trials: if they are kinds of success of "
-            "the same trials, these count many times; keep the rows of one kind"
-        )
-    return notes
-
-
-def _tests(number: int) -> str:
-    return "test" if number == 1 else "tests"
-
-
 def _sums_of_arms(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Leave out one row of each arm where it is the sum of all others, in every arm of the experiment."""
     twice = [2 * pl.col(name) == pl.col(name).sum().over(_KEY) for name in _COUNTS]
-    could_be = pl.all_horizontal(*twice, pl.len().over(_KEY) > 2, pl.col("trials") >= _ENOUGH_TRIALS)
+    could_be = pl.all_horizontal(*twice, pl.len().over(_KEY) > 2, pl.col("trials") >= ENOUGH_TRIALS)
     marked = rows.with_columns(could_be=could_be.fill_null(False))
     in_each = pl.col("could_be").any().over(_KEY).all().over("experiment")
     several = pl.col("variant").n_unique().over("experiment") > 1

@@ -211,6 +211,52 @@ def test_rows_that_may_have_the_same_trials_again_are_said_where_they_are_added_
     assert any(f"in {tests} test{'s' * (tests > 1)} " in note for note in notes) == bool(said)
 
 
+@pytest.mark.parametrize("days", [range(1, 4), range(5, 0, -1)], ids=["three days", "the last day first"])
+def test_few_running_totals_and_those_with_the_last_day_first_are_said(tmp_path: Path, days: range) -> None:
+    lines = [f"e1,{arm},{1000 * day + arm},{20 * day},{day}" for day in days for arm in (1, 2)]
+    assert any("running totals" in note for note in read(tmp_path, *lines, header=f"{HEADER},day", add_up=True).notes)
+
+
+KINDS = {
+    "devices and ages": (
+        "device,age",
+        ("e1,a,1000,10,mobile,", "e1,a,500,11,desktop,", "e1,a,700,10,,18-24", "e1,a,800,11,,25+"),
+        ("e1,b,1000,20,mobile,", "e1,b,700,9,desktop,", "e1,b,900,20,,18-24", "e1,b,800,9,,25+"),
+    ),
+    "weeks and days": (
+        "period",
+        ("e1,a,1700,21,week 1", "e1,a,900,9,week 2", "e1,a,1200,12,2026-01-01", "e1,a,1400,18,2026-01-02"),
+        ("e1,b,1600,20,week 1", "e1,b,800,20,week 2", "e1,b,2400,40,2026-01-01"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_kinds_of_rows_with_the_same_figures_are_said_where_they_are_added_up(tmp_path: Path, kind: str) -> None:
+    columns, one, other = KINDS[kind]
+    header = f"{HEADER},{columns}"
+    (note,) = read(tmp_path, *one, *other, header=header, add_up=True).notes
+    assert note.startswith("in 1 test rows of one kind")
+    more = one[0].replace("1000", "1100").replace("1700", "1800")
+    assert not read(tmp_path, more, *one[1:], *other, header=header, add_up=True).notes
+
+
+def test_rows_that_differ_in_their_figures_only_are_said_where_others_tell_rows_apart(tmp_path: Path) -> None:
+    header, again = f"day,{HEADER}", "2026-01-06,e1,b,1310,67"
+    (note,) = read(tmp_path, *DAYS, again, header=header, add_up=True).notes
+    assert "in 1 test some rows differ from another row of their arm in their figures only" in note
+    nothing_tells = [line.replace("2026-01-06", "2026-01-05") for line in DAYS]
+    assert not read(tmp_path, *nothing_tells, header=header, add_up=True).notes
+
+
+def test_an_arm_of_any_name_that_is_the_sum_of_the_others_is_said(tmp_path: Path) -> None:
+    table = read(tmp_path, *ARMS, "e1,Kokku,22000,1200")
+    assert len(arms(table)) == 3
+    assert table.notes[0].startswith("'Kokku' has the trials and successes of all other variants of its test together")
+    assert not read(tmp_path, *ARMS, "e1,Kokku,22000,1201").notes
+    assert not read(tmp_path, "e1,a,20,2", "e1,b,30,1", "e1,c,50,3").notes
+
+
 def test_one_of_many_tests_that_grows_by_chance_is_not_doubted(tmp_path: Path) -> None:
     def figures(test: int, arm: int, day: int) -> tuple[int, int]:
         return (1000 * (day + 1), 20 * (day + 1)) if test == 3 else (1000 + 7 * (5 * day % 6) + arm, 20 + day)
