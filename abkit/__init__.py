@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from abkit.stats.design.sample_size import sample_size
     from abkit.stats.estimate import Comparison, Estimate
     from abkit.stats.means.compare import compare_means
-    from abkit.stats.monitoring.distribution_shift import drift
+    from abkit.stats.monitoring.shifts.distribution_shift import drift
     from abkit.stats.proportions.bayes import rank
     from abkit.stats.proportions.compare import compare
     from abkit.stats.verdicts.multiplicity import adjust
@@ -37,7 +37,7 @@ _PLACES = {
     "adjust": "abkit.stats.verdicts.multiplicity",
     "compare": "abkit.stats.proportions.compare",
     "compare_means": "abkit.stats.means.compare",
-    "drift": "abkit.stats.monitoring.distribution_shift",
+    "drift": "abkit.stats.monitoring.shifts.distribution_shift",
     "experiment_from_rows": "abkit.workflows.experiments.rows.compare",
     "rank": "abkit.stats.proportions.bayes",
     "sample_ratio": "abkit.stats.verdicts.sample_ratio",

@@ -22,7 +22,7 @@ from scipy import optimize, stats
 
 from abkit.config import DriftSettings
 from abkit.stats.monitoring.budget import TESTS, Budget
-from abkit.stats.monitoring.kernel_shift import embedding_shift
+from abkit.stats.monitoring.shifts.kernel_shift import embedding_shift
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import DriftVerdict
 from abkit.workflows.drift.images import judge_input, judge_scores

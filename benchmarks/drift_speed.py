@@ -29,7 +29,7 @@ import numpy as np
 from scipy import stats
 
 from abkit import drift
-from abkit.stats.monitoring.kernel_shift import embedding_shift
+from abkit.stats.monitoring.shifts.kernel_shift import embedding_shift
 
 _PEER = """
 import json, sys, time, warnings

@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from abkit.stats.monitoring.category_shift import category_shift
-from abkit.stats.monitoring.distribution_shift import drift
-from abkit.stats.monitoring.kernel_shift import embedding_shift
+from abkit.stats.monitoring.shifts.category_shift import category_shift
+from abkit.stats.monitoring.shifts.distribution_shift import drift
+from abkit.stats.monitoring.shifts.kernel_shift import embedding_shift
 
 _READ = """
 import json, sys, warnings

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from abkit.config import DriftSettings
-from abkit.stats.monitoring.level_shift import level_shift
-from abkit.stats.monitoring.relation_shift import Delivery, relation_shift
+from abkit.stats.monitoring.shifts.level_shift import level_shift
+from abkit.stats.monitoring.shifts.relation_shift import Delivery, relation_shift
 
 DAYS, CURRENT = 97, 7
 

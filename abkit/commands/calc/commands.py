@@ -243,7 +243,7 @@ def drift(
     from abkit.intake.cells.columns import MOST_BYTES
     from abkit.intake.remote.table import local_table
     from abkit.intake.tables.samples import read_numbers, require_one_unit
-    from abkit.stats.monitoring import distribution_shift
+    from abkit.stats.monitoring.shifts import distribution_shift
 
     options = table_options(encoding, header_line, sheet, decimal)
     read = []

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from abkit.config import DriftSettings
 from abkit.metrics import METRICS, MetricDefinition
 from abkit.stats.monitoring.budget import Budget
-from abkit.stats.monitoring.distribution_shift import RULED_OUT
-from abkit.stats.monitoring.level_shift import level_shift
-from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
+from abkit.stats.monitoring.shifts.distribution_shift import RULED_OUT
+from abkit.stats.monitoring.shifts.level_shift import level_shift
+from abkit.stats.monitoring.shifts.relation_shift import Delivery, RelationShift, relation_shift
 from abkit.store.kpis.late_events import DeliveryRow
 from abkit.vocabulary import Direction, DriftVerdict, Layer, Metric, Window
 from abkit.workflows.drift.results import LayerResult, show_p

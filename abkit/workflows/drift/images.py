@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from abkit.config import DriftSettings
 from abkit.stats.monitoring.budget import Budget, permutations_for
-from abkit.stats.monitoring.distribution_shift import RULED_OUT, Shift, drift
-from abkit.stats.monitoring.kernel_shift import embedding_shift
+from abkit.stats.monitoring.shifts.distribution_shift import RULED_OUT, Shift, drift
+from abkit.stats.monitoring.shifts.kernel_shift import embedding_shift
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.results import LayerResult, show_p

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from abkit.config import DriftSettings
-from abkit.stats.monitoring.segment_shift import SegmentShift, segment_shifts
+from abkit.stats.monitoring.shifts.segment_shift import SegmentShift, segment_shifts
 from abkit.store.kpis.dimensions import segment_values
 from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.delivery import Delivered

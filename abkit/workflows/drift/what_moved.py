@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from abkit.config import DriftSettings
 from abkit.intake.media.properties import ImageProperties, restored_properties
-from abkit.stats.monitoring.category_shift import category_shift
-from abkit.stats.monitoring.classifier_shift import classifier_shift
-from abkit.stats.monitoring.figure_shift import FigureShift, figure_shifts, shifts_from_moments
+from abkit.stats.monitoring.shifts.category_shift import category_shift
+from abkit.stats.monitoring.shifts.classifier_shift import classifier_shift
+from abkit.stats.monitoring.shifts.figure_shift import FigureShift, figure_shifts, shifts_from_moments
 from abkit.store import scores
 from abkit.store.catalog.creatives import CreativeFile, creative_files
 from abkit.store.schema import ModelVersion

@@ -20,7 +20,7 @@ from abkit.stats.monitoring.budget import (
     permutations_for,
     step_of,
 )
-from abkit.stats.monitoring.kernel_shift import embedding_shift
+from abkit.stats.monitoring.shifts.kernel_shift import embedding_shift
 from abkit.vocabulary import Layer
 
 

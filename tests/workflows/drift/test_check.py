@@ -435,7 +435,7 @@ def test_a_relation_that_is_not_shown_to_be_whole_is_not_called_calm(sqlite_stor
     from dataclasses import replace
 
     from abkit.stats.monitoring.budget import one_comparison
-    from abkit.stats.monitoring.relation_shift import RelationShift, Slope
+    from abkit.stats.monitoring.shifts.relation_shift import RelationShift, Slope
     from abkit.workflows.drift.delivery import Delivered, judge_relation
 
     def slope(value: float, error: float) -> Slope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
-from abkit.stats.monitoring.distribution_shift import Drift
+from abkit.stats.monitoring.shifts.distribution_shift import Drift
 
 
 @view_of.register

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abkit.stats.monitoring.category_shift import category_shift
+from abkit.stats.monitoring.shifts.category_shift import category_shift
 
 
 def test_a_large_table_is_scipys_chi_squared() -> None:

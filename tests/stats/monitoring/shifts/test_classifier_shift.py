@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abkit.stats.monitoring import classifier_shift as module
-from abkit.stats.monitoring.classifier_shift import classifier_shift
+from abkit.stats.monitoring.shifts import classifier_shift as module
+from abkit.stats.monitoring.shifts.classifier_shift import classifier_shift
 
 
 def test_the_figure_is_the_area_under_the_curve_of_creatives_judged_by_the_other_folds() -> None:

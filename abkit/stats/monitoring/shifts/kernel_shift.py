@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from abkit.records import Record
-from abkit.stats.monitoring.distribution_shift import Floats, Shift
+from abkit.stats.monitoring.shifts.distribution_shift import Floats, Shift
 from abkit.stats.permutations import BATCH, permutation_ps
 
 Rows = NDArray[np.float32]

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from abkit.stats.monitoring.distribution_shift import Floats, Shift
-from abkit.stats.monitoring.kernel_shift import TYPICAL, Groups, Rows, Windows
+from abkit.stats.monitoring.shifts.distribution_shift import Floats, Shift
+from abkit.stats.monitoring.shifts.kernel_shift import TYPICAL, Groups, Rows, Windows
 from abkit.stats.permutations import BATCH, permutation_p
 
 _FOLDS = 5

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from abkit.stats.monitoring import distribution_shift
-from abkit.stats.monitoring.distribution_shift import Drift, drift
+from abkit.stats.monitoring.shifts import distribution_shift
+from abkit.stats.monitoring.shifts.distribution_shift import Drift, drift
 
 
 def test_ks_and_wasserstein_are_scipys_and_psi_is_the_textbook_sum() -> None:

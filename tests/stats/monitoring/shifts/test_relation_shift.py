@@ -9,8 +9,8 @@ from scipy import stats
 from statsmodels.discrete.conditional_models import ConditionalPoisson
 
 from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
-from abkit.stats.monitoring.level_shift import LevelShift, level_shift
-from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
+from abkit.stats.monitoring.shifts.level_shift import LevelShift, level_shift
+from abkit.stats.monitoring.shifts.relation_shift import Delivery, RelationShift, relation_shift
 
 
 def test_the_coefficients_are_those_of_statsmodels_conditional_poisson() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abkit.stats.monitoring.segment_shift import SegmentShift, segment_shifts
+from abkit.stats.monitoring.shifts.segment_shift import SegmentShift, segment_shifts
 
 
 def world(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from abkit.records import Record
-from abkit.stats.monitoring.distribution_shift import Floats
+from abkit.stats.monitoring.shifts.distribution_shift import Floats
 from abkit.stats.permutations import permutation_p
 
 _DEALT = 9_999

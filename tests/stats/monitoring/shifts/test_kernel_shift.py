@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import cdist, pdist
 
-from abkit.stats.monitoring import kernel_shift
-from abkit.stats.monitoring.kernel_shift import EmbeddingShift, embedding_shift
+from abkit.stats.monitoring.shifts import kernel_shift
+from abkit.stats.monitoring.shifts.kernel_shift import EmbeddingShift, embedding_shift
 
 
 def standardized(*windows: np.ndarray) -> list[np.ndarray]:
@@ -144,7 +144,7 @@ def _campaigns(rng: np.random.Generator, many: int, shift: float = 0.0) -> tuple
 
 
 def test_creatives_of_a_campaign_that_look_alike_make_no_false_alarm() -> None:
-    from abkit.stats.monitoring.classifier_shift import classifier_shift
+    from abkit.stats.monitoring.shifts.classifier_shift import classifier_shift
 
     rng = np.random.default_rng(12)
     one_by_one, as_a_whole = [], []

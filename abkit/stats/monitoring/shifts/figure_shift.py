@@ -12,7 +12,7 @@ from scipy import stats
 
 from abkit.records import Record
 from abkit.stats.false_discovery import q_values
-from abkit.stats.monitoring.distribution_shift import Floats
+from abkit.stats.monitoring.shifts.distribution_shift import Floats
 
 _FEWEST = 4
 #: How many of the creatives that moved a figure most are named.

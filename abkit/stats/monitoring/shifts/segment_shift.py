@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from abkit.records import Record
 from abkit.stats.false_discovery import q_values
-from abkit.stats.monitoring.distribution_shift import Floats
+from abkit.stats.monitoring.shifts.distribution_shift import Floats
 from abkit.stats.student_t import upper_tail
 from abkit.stats.within_groups import group_index
 

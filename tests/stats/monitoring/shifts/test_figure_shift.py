@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abkit.stats.monitoring.figure_shift import figure_shifts, shifts_from_moments
+from abkit.stats.monitoring.shifts.figure_shift import figure_shifts, shifts_from_moments
 
 
 def test_p_and_q_are_scipys_and_the_effect_is_the_shift_in_standard_deviations() -> None:
