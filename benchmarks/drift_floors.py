@@ -63,10 +63,10 @@ def world(test: str, shift: float, n: int, rng: np.random.Generator) -> DriftVer
     if test == "energy":
         kept = min(n, SETTINGS.max_images)
         x, y = (rng.normal(size=(kept, FEATURES)).astype(np.float32) for _ in range(2))
-        both = [CreativeSample((), np.zeros(0), rows) for rows in (x, y + np.float32(shift))]
+        both = [CreativeSample(ids=(), scores=np.zeros(0), embeddings=rows) for rows in (x, y + np.float32(shift))]
         return judge_input(*both, SETTINGS, BUDGET)[0].verdict
     nothing = np.zeros((0, 1), np.float32)
-    both = [CreativeSample((), rng.normal(by, 1, n), nothing) for by in (0.0, shift)]
+    both = [CreativeSample(ids=(), scores=rng.normal(by, 1, n), embeddings=nothing) for by in (0.0, shift)]
     return next(row.verdict for row in judge_scores(*both, SETTINGS, BUDGET) if row.test == test)
 
 

@@ -45,7 +45,9 @@ def main():
     rng, settings, found = np.random.default_rng(options.seed), DriftSettings(), Counter()
     for _ in range(options.splits):
         order = rng.permutation(len(scores))[: 2 * options.images]
-        before, now = (CreativeSample((), scores[half], embeddings[half]) for half in np.split(order, 2))
+        before, now = (
+            CreativeSample(ids=(), scores=scores[half], embeddings=embeddings[half]) for half in np.split(order, 2)
+        )
         rows = [*judge_input(before, now, settings, budget), *judge_scores(before, now, settings, budget)]
         found[triage([row.finding for row in rows]).decision] += 1
     for decision, count in found.most_common():

@@ -62,7 +62,9 @@ def _halved(stream: Stream) -> Stream:
     half = stream.embeddings.astype("<f2").astype(np.float32)
     sample = stream.reference
     reference = CreativeSample(
-        (), sample.scores.astype(np.float32).astype(np.float64), sample.embeddings.astype("<f2").astype(np.float32)
+        ids=(),
+        scores=sample.scores.astype(np.float32).astype(np.float64),
+        embeddings=sample.embeddings.astype("<f2").astype(np.float32),
     )
     return Stream(
         reference=reference,

@@ -191,7 +191,7 @@ def make_stream(
         scores[late], embeddings[late] = account.images.scores[others], account.images.embeddings[others]
     scores[late] += account.inflation * pool.scores.std()
     rows = _deliver(account, levels, scores, launch, campaign, broken, total, float(pool.scores.std()), rng)
-    reference = CreativeSample((), pool.scores[held], pool.embeddings[held])
+    reference = CreativeSample(ids=(), scores=pool.scores[held], embeddings=pool.embeddings[held])
     return Stream(
         reference=reference, scores=scores, embeddings=embeddings, launch=launch, campaign=campaign, rows=rows
     )
@@ -426,7 +426,7 @@ def _launches(stream: Stream, day: int) -> Launches:
 def _judge_images(stream: Stream, seen: Launches, monitors: list[Monitor]) -> None:
     window = _enough(seen, monitors[0].settings)
     kept = slice(max(seen.scored_ideas - window, 0), seen.scored_ideas)
-    current = CreativeSample((), stream.scores[kept], stream.embeddings[kept])
+    current = CreativeSample(ids=(), scores=stream.scores[kept], embeddings=stream.embeddings[kept])
     for monitor in monitors:
         budget, settings = monitor.budget(seen, window), monitor.settings
         monitor.judged[Layer.INPUT] = judging_images.judge_input(stream.reference, current, settings, budget)

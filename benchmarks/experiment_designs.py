@@ -42,7 +42,7 @@ def daily(
 ) -> Arm:
     """Return an arm with impressions and clicks by day."""
     by_day = {START + timedelta(day): Figures(shown, clicked) for day, (shown, clicked) in figures.items()}
-    return Arm(key, 0.5, Delivery(by_day, segments or {}))
+    return Arm(key=key, share=0.5, delivery=Delivery(by_day=by_day, by_segment=segments or {}))
 
 
 def moods(rng: np.random.Generator, sd: float, kept: float = 0.0) -> np.ndarray:

@@ -62,7 +62,7 @@ class DayPlayed:
     alerts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Story:
     """A demo from start to end.
 
@@ -134,7 +134,9 @@ def play(workspace: DemoWorkspace, audience: Audience, world: World | None = Non
     report = make_report(workspace.store, page, as_of=closing.checks[-1][0], settings=workspace.settings)
     with workspace.store.read() as session:
         opened = session.scalar(select(func.count(Alert.id))) or 0
-    return Story(tuple(scored), tuple(days), world, closing, opened, report)
+    return Story(
+        scored=tuple(scored), days=tuple(days), world=world, closing=closing, alerts_opened=opened, report=report
+    )
 
 
 def score_adverts(workspace: DemoWorkspace, progress: Callable[[str, int, int], None]) -> list[ScoringResult]:

@@ -35,7 +35,7 @@ from abkit.vocabulary import Dimension, Metric
 Kind = Literal["analysis", "decision"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
     """What one arm delivered.
 

@@ -380,7 +380,7 @@ def seen_places(session: Session, version: ModelVersion, campaign: int | None = 
 # --- samples that drift is tested on ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CreativeSample:
     """What a version made of some creatives.
 
@@ -424,13 +424,13 @@ def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int])
     with_vector = [i for i in ids if usable and len(vectors.get(i, b"")) == size]
     odd_sizes = {len(one) / 2 for one in vectors.values() if not usable or len(one) != size}
     return CreativeSample(
-        tuple(ids),
-        np.array([scores[i] for i in ids if i in scores], np.float64),
-        _matrix([vectors[i] for i in with_vector]),
-        small,
-        tuple(with_vector),
-        len(vectors) - len(with_vector),
-        tuple(sorted(odd_sizes)),
+        ids=tuple(ids),
+        scores=np.array([scores[i] for i in ids if i in scores], np.float64),
+        embeddings=_matrix([vectors[i] for i in with_vector]),
+        small=small,
+        embedded=tuple(with_vector),
+        odd=len(vectors) - len(with_vector),
+        odd_sizes=tuple(sorted(odd_sizes)),
     )
 
 

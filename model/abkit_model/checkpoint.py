@@ -55,7 +55,7 @@ class Scale:
         return np.linspace(self.low, self.high, self.bins)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Interval:
     """The conformal interval: it covers the mean opinion of a new image with the level.
 

@@ -65,7 +65,7 @@ class Reading:
     changed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DecodedImage:
     """One image, upright, in RGB.
 
@@ -106,7 +106,9 @@ def open_creative(source: Path | bytes) -> DecodedImage:
     if all(single_color(frame) for frame in film.frames):
         notes.append(f"nothing to see: every pixel is {single_color(poster)}")
     reading = Reading(notes=tuple(notes), seconds=film.seconds)
-    return DecodedImage(poster, film.width, film.height, media_type, reading, more)
+    return DecodedImage(
+        image=poster, width=film.width, height=film.height, media_type=media_type, reading=reading, more=more
+    )
 
 
 def open_image(source: Path | bytes) -> DecodedImage:

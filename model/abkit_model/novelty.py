@@ -46,7 +46,7 @@ _PREFIX = "reference.texture."
 _KINDS = {"channels": torch.int64, "whitening": torch.float16}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TextureReference:
     """The local texture of training images, as a mixture of K normal distributions in D directions.
 
@@ -85,7 +85,14 @@ class TextureReference:
         basis = top.float() / scale[:, None]
         y = (x - mean) @ basis  # (n, D)
         centers, whitening, log_weight = _mixture(y, _groups(y[:, -1]))
-        return cls(chosen, mean, basis, centers, whitening.half(), log_weight)
+        return cls(
+            channels=chosen,
+            mean=mean,
+            basis=basis,
+            centers=centers,
+            whitening=whitening.half(),
+            log_weight=log_weight,
+        )
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], width: int | None = None) -> TextureReference | None:

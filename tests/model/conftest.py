@@ -54,7 +54,7 @@ def random_checkpoint(encoder: FrozenEncoder) -> Checkpoint:
         encoder_fingerprint=encoder.fingerprint,
         scale=Scale(1, 7, 7),
         network=asdict(config),
-        interval=Interval(0.9, 1.25, 100),
+        interval=Interval(level=0.9, half_width=1.25, n=100),
     )
     return Checkpoint(card, {k: v.numpy() for k, v in network.state_dict().items()})
 

@@ -48,7 +48,7 @@ def make_checkpoint(folder: Path, *, seed: int, novelty_limit: float | None = No
         encoder_fingerprint=encoder.fingerprint,
         scale=checkpoint.Scale(1, 7, 7),
         network=asdict(config),
-        interval=checkpoint.Interval(0.9, 1.0, 100),
+        interval=checkpoint.Interval(level=0.9, half_width=1.0, n=100),
         demonstration=True,
         notice="untrained",
         novelty_limit=novelty_limit,

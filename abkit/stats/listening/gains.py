@@ -82,7 +82,7 @@ def gain_when_dropping(
     return _point(sample, 0, rows, level) if rows else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Row:
     """One campaign, which is at `place` of the sample, at one k."""
 

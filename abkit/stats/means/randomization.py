@@ -29,7 +29,7 @@ MOST_ASSIGNED = 2_000_000
 """Draws × units: with more than 200 units there are fewer draws, but never fewer than 2,000."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RandomizedUnits:
     """Units of two arms, drawn within strata.
 
@@ -104,12 +104,12 @@ class RandomizedUnits:
         rows = [row for row in rows if label[row[0]] not in without]
         order = {one: number for number, one in enumerate(sorted({label[row[0]] for row in rows}))}
         return cls(
-            np.array([row[2] for row in rows], dtype=float),
-            np.array([row[3] for row in rows], dtype=float),
-            np.array([row[1] == 1 for row in rows]),
-            np.array([order[label[row[0]]] for row in rows]),
-            inverse,
-            without,
+            y=np.array([row[2] for row in rows], dtype=float),
+            x=np.array([row[3] for row in rows], dtype=float),
+            treated=np.array([row[1] == 1 for row in rows]),
+            strata=np.array([order[label[row[0]]] for row in rows]),
+            inverse=inverse,
+            without=without,
         )
 
     @property

@@ -11,7 +11,7 @@ from abkit.vocabulary import DriftVerdict as Verdict
 from abkit.vocabulary import Layer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """What one test of one layer says.
 

@@ -34,7 +34,7 @@ _STEP = math.sqrt(2.0)
 """Neighbors in the grid of spreads differ by this factor."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EffectPrior(Record):
     """How true effects scatter over past tests: a mixture of normal laws, one of which may be no effect at all.
 
@@ -122,7 +122,7 @@ def fit_effect_prior(effects: Sequence[float], standard_errors: Sequence[float])
     kept = weights > 1e-4
     parts = zip(*(column[kept].tolist() for column in (weights, centers, np.sqrt(variances))), strict=True)
     method = "mixture of no effect, normal and t₃ laws, weighed by their likelihood"
-    return EffectPrior(mean, sd, tests, method, null_share=float(weights[0]), parts=tuple(parts))
+    return EffectPrior(mean=mean, sd=sd, tests=tests, method=method, null_share=float(weights[0]), parts=tuple(parts))
 
 
 def _mixtures(spreads: NDArray[np.float64], *, largest: float) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from abkit.vocabulary import Allocation, Direction, GuardStatus, Metric, Recomme
 _NOT_RANDOM = "who saw it was not random, so other causes remain"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Conclusion(Record):
     """What a test says about one treatment.
 
@@ -139,7 +139,7 @@ def judge(
         figures = _interval(comparison) if metric.share else _amount_interval(comparison, metric, currency)
         sentence = f"no difference shown between {treatment} and {control}: {figures}"
     by = tuple(guard.name for guard in blocking) or (("shape",) if comparison.warnings else ())
-    return Conclusion(state, sentence, causal, by)
+    return Conclusion(state=state, sentence=sentence, causal=causal, blocked_by=by)
 
 
 def _rates(

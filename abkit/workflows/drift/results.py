@@ -64,11 +64,11 @@ class LayerResult(Record):
     def finding(self) -> Finding:
         """What the triage needs of it."""
         return Finding(
-            self.layer,
-            self.verdict,
-            self.sentence,
-            self.persistent,
-            bool(self.holds),
+            layer=self.layer,
+            verdict=self.verdict,
+            sentence=self.sentence,
+            persistent=self.persistent,
+            holds=bool(self.holds),
             against_model=self.against_model,
             coarse=self.coarse,
         )

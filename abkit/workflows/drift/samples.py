@@ -18,7 +18,7 @@ from abkit.workflows.drift.feeds import judge_share
 from abkit.workflows.drift.results import LayerResult
 from abkit.workflows.drift.windows import DriftWindows
 
-NOTHING = CreativeSample((), np.zeros(0), np.zeros((0, 1), np.float32))
+NOTHING = CreativeSample(ids=(), scores=np.zeros(0), embeddings=np.zeros((0, 1), np.float32))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,9 @@ def _without(sample: ReferenceSample, current: CreativeSample) -> CreativeSample
     held = {row.tobytes() for row in current.embeddings.astype("<f2")}
     vectors = np.asarray(sample.embeddings, "<f2")
     keep = np.array([row.tobytes() not in held for row in vectors], bool)
-    return CreativeSample((), np.asarray(sample.scores, np.float64)[keep], vectors[keep].astype(np.float32))
+    return CreativeSample(
+        ids=(), scores=np.asarray(sample.scores, np.float64)[keep], embeddings=vectors[keep].astype(np.float32)
+    )
 
 
 def _finite(sample: CreativeSample, settings: DriftSettings) -> tuple[CreativeSample, tuple[LayerResult, ...]]:

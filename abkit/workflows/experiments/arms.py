@@ -19,7 +19,7 @@ from abkit.store.kpis.money import Figures
 from abkit.vocabulary import Dimension, Metric
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arm:
     """One variant and what it delivered.
 

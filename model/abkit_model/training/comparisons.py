@@ -147,7 +147,7 @@ class ComparisonLabels:
         return HeldOut(
             agreement=own,
             metrics=metrics,
-            interval=Interval(LEVEL, None, len(positions)),
+            interval=Interval(level=LEVEL, half_width=None, n=len(positions)),
             novelty_limit=novelty_limit(answers.distances[positions]),
             reference=reference_sample(scores[positions], self.views[0].subset(positions), seed),
         )

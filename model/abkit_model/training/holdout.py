@@ -74,7 +74,7 @@ class HeldOut:
     @classmethod
     def of_too_few(cls, n: int) -> HeldOut:
         """Return what `n` images say when nothing can be told from them."""
-        return cls(interval=Interval(LEVEL, None, n), metrics={}, reference={})
+        return cls(interval=Interval(level=LEVEL, half_width=None, n=n), metrics={}, reference={})
 
 
 def cross_validate(

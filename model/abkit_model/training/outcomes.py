@@ -281,7 +281,7 @@ class OutcomeLabels:
         return HeldOut(
             outcomes=figures,
             metrics=metrics,
-            interval=Interval(LEVEL, None, len(positions)),
+            interval=Interval(level=LEVEL, half_width=None, n=len(positions)),
             novelty_limit=novelty_limit(answers.distances[positions]),
             reference=reference_sample(scores[positions], self.views[0].subset(positions), seed),
         )

@@ -80,7 +80,11 @@ def test_too_few_images_give_no_interval() -> None:
 
 
 def test_an_interval_of_an_earlier_release_is_as_wide_for_every_image() -> None:
-    assert Interval(0.9, 1.19, 616).half_width_at(0.2) == Interval(0.9, 1.19, 616).half_width_at(2.0) == 1.19
+    assert (
+        Interval(level=0.9, half_width=1.19, n=616).half_width_at(0.2)
+        == Interval(level=0.9, half_width=1.19, n=616).half_width_at(2.0)
+        == 1.19
+    )
 
 
 def test_images_beyond_the_limit_are_a_stratum_of_their_own_and_in_no_share() -> None:

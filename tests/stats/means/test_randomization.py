@@ -19,7 +19,9 @@ def drawn(rng: np.random.Generator, units: int, *, spread: float = 0.0, lift: fl
     treated[rng.permutation(units)[: units // 2]] = True
     x = np.exp(rng.normal(11, spread, units)).round()
     rate = 0.01 * np.exp(rng.normal(0, 0.2, units)) * np.where(treated, 1 + lift, 1)
-    return RandomizedUnits(rng.poisson(rate * x).astype(float), x, treated, np.zeros(units, dtype=np.int64))
+    return RandomizedUnits(
+        y=rng.poisson(rate * x).astype(float), x=x, treated=treated, strata=np.zeros(units, dtype=np.int64)
+    )
 
 
 def test_all_draws_give_the_p_value_of_scipy() -> None:
@@ -95,7 +97,7 @@ def test_one_sided_p_values_of_both_sides_make_more_than_one() -> None:
 def test_strata_that_cannot_be_compared_are_refused(treated: list[bool], strata: list[int], said: str) -> None:
     ones = np.ones(len(treated))
     with pytest.raises(InvalidInput, match=said):
-        RandomizedUnits(ones, ones, np.array(treated), np.array(strata))
+        RandomizedUnits(y=ones, x=ones, treated=np.array(treated), strata=np.array(strata))
 
 
 def test_few_units_say_the_smallest_p_value_they_allow() -> None:
@@ -118,7 +120,7 @@ def test_units_without_a_denominator_count_in_the_ratio_of_their_arm() -> None:
 
 def test_a_draw_that_leaves_an_arm_without_a_denominator_counts_against_an_effect() -> None:
     x = np.array([1.0, 0, 0, 0, 1, 0, 0, 0])
-    units = RandomizedUnits(np.ones(8), x, np.arange(8) < 4, np.zeros(8, dtype=np.int64))
+    units = RandomizedUnits(y=np.ones(8), x=x, treated=np.arange(8) < 4, strata=np.zeros(8, dtype=np.int64))
     empty = sum({0, 4} <= set(own) or not {0, 4} & set(own) for own in combinations(range(8), 4)) / math.comb(8, 4)
     assert RandomizationTest(units).p_value(ratio=3.0) >= empty > 0.4
 

@@ -7,8 +7,8 @@ from abkit.stats.monitoring.triage import triage
 from abkit.vocabulary import DriftVerdict, Layer
 
 
-def Finding(layer: str, verdict: str, *rest: str, **options: bool) -> table.Finding:  # noqa: N802 (as the record)
-    return table.Finding(Layer(layer), DriftVerdict(verdict), *rest, **options)
+def Finding(layer: str, verdict: str, sentence: str, **options: bool) -> table.Finding:  # noqa: N802 (as the record)
+    return table.Finding(layer=Layer(layer), verdict=DriftVerdict(verdict), sentence=sentence, **options)
 
 
 OK = [Finding(layer, "ok", f"{layer} is well.") for layer in ("data", "input", "score", "relation", "kpi")]

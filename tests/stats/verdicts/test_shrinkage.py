@@ -48,7 +48,14 @@ def test_with_two_hundred_past_tests_the_interval_covers_the_winners(name: str) 
 
 
 def test_the_interval_is_made_of_quantiles_of_the_posterior() -> None:
-    prior = EffectPrior(0.02, 0.1, 200, "", 0.5, ((0.5, 0.0, 0.0), (0.3, 0.05, 0.1), (0.2, 0.0, 0.3)))
+    prior = EffectPrior(
+        mean=0.02,
+        sd=0.1,
+        tests=200,
+        method="",
+        null_share=0.5,
+        parts=((0.5, 0.0, 0.0), (0.3, 0.05, 0.1), (0.2, 0.0, 0.3)),
+    )
     found = shrink(0.3, 0.12, prior, level=1 - 0.05 / 0.7)
     rng = np.random.default_rng(7)
     law = rng.choice(3, 2_000_000, p=[0.5, 0.3, 0.2])
@@ -72,7 +79,7 @@ def test_exaggeration_and_type_s_agree_with_simulation() -> None:
 def test_a_prior_from_too_few_tests_is_refused() -> None:
     with pytest.raises(InvalidInput, match="199 past tests; a prior takes at least 200"):
         fit_effect_prior([0.1] * 199, [0.1] * 199)
-    assert shrink(0.3, 0.1, EffectPrior(0.0, 0.0, 20, "")).estimate == 0
+    assert shrink(0.3, 0.1, EffectPrior(mean=0.0, sd=0.0, tests=20, method="")).estimate == 0
 
 
 def test_exaggeration_goes_by_the_test_that_is_made() -> None:

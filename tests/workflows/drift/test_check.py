@@ -378,7 +378,10 @@ def test_same_windows_of_100_against_100_images_stay_stable_at_the_stated_rate(s
     runs, moved, retrain = 60, 0, 0
     for _ in range(runs):
         windows = [
-            CreativeSample((), rng.normal(4, 0.7, 100), rng.normal(size=(100, 16)).astype(np.float32)) for _ in range(2)
+            CreativeSample(
+                ids=(), scores=rng.normal(4, 0.7, 100), embeddings=rng.normal(size=(100, 16)).astype(np.float32)
+            )
+            for _ in range(2)
         ]
         rows = (*judge_input(*windows, settings, budget), *judge_scores(*windows, settings, budget))
         decided = triage([r.finding for r in rows])
@@ -400,7 +403,9 @@ def _score_verdicts(n: int, shift: float, worlds: int) -> list[LayerResult]:
         found
         for _ in range(worlds)
         for found in judge_scores(
-            *(CreativeSample((), rng.normal(at, 1, n), nothing) for at in (4, 4 + shift)), Settings().drift, budget
+            *(CreativeSample(ids=(), scores=rng.normal(at, 1, n), embeddings=nothing) for at in (4, 4 + shift)),
+            Settings().drift,
+            budget,
         )
     ]
 

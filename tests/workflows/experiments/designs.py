@@ -33,7 +33,13 @@ def shared_days(
     mood = np.exp(rng.normal(0, sd, days) - sd * sd / 2)
     clicks = [rng.poisson(impressions * rate * factor * mood) for factor in (1, 1 + lift)]
     return [
-        Arm(key, 0.5, Delivery({START + timedelta(day): Figures(impressions, int(n)) for day, n in enumerate(own)}))
+        Arm(
+            key=key,
+            share=0.5,
+            delivery=Delivery(
+                by_day={START + timedelta(day): Figures(impressions, int(n)) for day, n in enumerate(own)}
+            ),
+        )
         for key, own in zip("ab", clicks, strict=True)
     ]
 
@@ -61,4 +67,4 @@ def placed(key: str, figures: dict[str, Figures], days: int = 28) -> Arm:
     for day in range(days):
         parts = [total // days + (day < total % days) for total in (impressions, clicks)]
         by_day[START + timedelta(day)] = Figures(*parts)
-    return Arm(key, 0.5, Delivery(by_day, by_segment))  # type: ignore[arg-type]
+    return Arm(key=key, share=0.5, delivery=Delivery(by_day=by_day, by_segment=by_segment))  # type: ignore[arg-type]

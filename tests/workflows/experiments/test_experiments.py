@@ -282,7 +282,9 @@ def test_guardrails_of_a_running_test_are_right_at_any_look() -> None:
 
 
 def arm(key: str, by_day: Mapping[date, tuple[int, int, int]]) -> Arm:
-    return Arm(key, 0.5, Delivery({day: Figures(*figures) for day, figures in by_day.items()}))
+    return Arm(
+        key=key, share=0.5, delivery=Delivery(by_day={day: Figures(*figures) for day, figures in by_day.items()})
+    )
 
 
 def one_look(arms: list[Arm], *, past: Sequence[Analysis] = (), **changes: object) -> Analysis:

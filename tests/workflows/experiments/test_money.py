@@ -212,7 +212,7 @@ def test_ratios_of_money_err_as_often_as_they_say_when_days_are_shared(metric: M
                 for n, one in zip(bought, season, strict=True)
             ]
             days = {START + timedelta(day): one for day, one in enumerate(figures)}
-            arms.append(Arm(name, 0.5, Delivery(by_day=days)))
+            arms.append(Arm(key=name, share=0.5, delivery=Delivery(by_day=days)))
         pair = DayPairs(28).compare(arms[0], arms[1], metric, 0.95)
         assert pair is not None
         wrong += pair.fixed.significant
@@ -231,9 +231,15 @@ def sparse(rng: np.random.Generator, rates: tuple[float, float], places: int = 0
             }
             shown = sum(one.conversions for one in own)
             by_day = {START + timedelta(day): Figures(5000, 100, shown / 28, 100.0, 0.0) for day in range(28)}
-            arms.append(Arm(key, 0.5, Delivery(by_day, by_segment)))  # type: ignore[arg-type]
+            arms.append(Arm(key=key, share=0.5, delivery=Delivery(by_day=by_day, by_segment=by_segment)))  # type: ignore[arg-type]
         else:
-            arms.append(Arm(key, 0.5, Delivery({START + timedelta(day): one for day, one in enumerate(own)})))
+            arms.append(
+                Arm(
+                    key=key,
+                    share=0.5,
+                    delivery=Delivery(by_day={START + timedelta(day): one for day, one in enumerate(own)}),
+                )
+            )
         assert any(one.conversions == 0 for one in own), number
     return arms
 

@@ -224,7 +224,7 @@ def test_regions_of_one_name_in_two_countries_are_two_geographies() -> None:
                 segments[tuple(values.get(str(name), "") for name in Dimension)] = Figures(100_000, clicks)
         total = [sum(one[place] for one in segments.values()) for place in (0, 1)]
         by_day = {START + timedelta(day): Figures(total[0] // 10, total[1] // 10) for day in range(10)}
-        arms.append(Arm(key, 0.5, Delivery(by_day, segments)))
+        arms.append(Arm(key=key, share=0.5, delivery=Delivery(by_day=by_day, by_segment=segments)))
     analysis = look(arms, days=10, unit="geography", geography="region")
     assert (analysis.units, analysis.verdict) == ({"a": 6, "b": 6}, Verdict.BETTER)
 
@@ -295,7 +295,7 @@ def switched(
         days[arm][START + timedelta(day)] = Figures(20_000, int(rng.binomial(20_000, rate)))
         if stray:
             days["ba"[arm == "b"]][START + timedelta(day)] = Figures(stray, stray // 50)
-    return [Arm(key, 0.5, Delivery(own)) for key, own in days.items()]  # type: ignore[arg-type]
+    return [Arm(key=key, share=0.5, delivery=Delivery(by_day=own)) for key, own in days.items()]  # type: ignore[arg-type]
 
 
 def theirs_of(arms: list[Arm], parts: list[list[Figures]]) -> Any:
@@ -378,7 +378,7 @@ def test_a_scheduled_day_without_delivery_does_not_move_or_split_the_blocks() ->
         served = []
         for arm in arms:
             kept = {day: own for day, own in arm.delivery.by_day.items() if (day - START).days not in lost}
-            served.append(Arm(arm.key, 0.5, Delivery(kept)))
+            served.append(Arm(key=arm.key, share=0.5, delivery=Delivery(by_day=kept)))
         schedule = {START + timedelta(day): arm for day, arm in enumerate(letters)}
         analysis = look(served, days=32, unit="day", schedule=schedule, monitoring="fixed")
         assert analysis.units == {"a": 8, "b": 8}, lost
@@ -389,7 +389,9 @@ def test_blocks_with_free_days_between_them_are_one_unit_each() -> None:
     weekdays = {START + timedelta(7 * week + day): "ab"[week % 2] for week in range(12) for day in range(5)}
     schedule = Schedule.of([], weekdays)
     assert schedule.length == 7
-    served = [Arm(key, 0.5, Delivery({day: Figures(1000, 20) for day in weekdays})) for key in "ab"]
+    served = [
+        Arm(key=key, share=0.5, delivery=Delivery(by_day={day: Figures(1000, 20) for day in weekdays})) for key in "ab"
+    ]
     assert [len(block.days) for block in Schedule.of(served, weekdays).blocks()] == [5] * 12
 
 

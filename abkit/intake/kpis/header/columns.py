@@ -133,7 +133,7 @@ def find_columns(
         if whole and len(whole) < len(candidates[amount]):
             known.update(one.index for one in candidates[amount] if one not in whole)
             candidates[amount] = whole
-    choice = _Choice(names, position, candidates)
+    choice = _Choice(names=names, position=position, candidates=candidates)
     choice.decide()
     settled = known | choice.passed | set(position.values())
     counted = choice.taken.get("conversions")
@@ -162,7 +162,7 @@ def _meaning(index: int, plain: str, recipe: Recipe | None, recipes: tuple[Recip
     return _Candidate(index, _COMMON, meaning) if meaning else None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Choice:
     """The choice of one column per field.
 

@@ -28,7 +28,7 @@ _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([^\r\n])"?[,;\t|]*(?:\r\n?|\n|$)', 
 Known = Callable[[Sequence[str]], int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """How a table is laid out.
 
@@ -114,7 +114,7 @@ def _records(text: str, delimiter: str, skip: int = 0) -> Iterator[Layout]:
             cells = lines.record[0].split(delimiter)
         header = [bare(cell.strip().lstrip("\ufeff")) for cell in cells]
         if any(header) and not (before == 0 and _SEPARATOR_LINE.fullmatch(lines.record[0])):
-            yield Layout(delimiter, header, before + 1, lines.line)
+            yield Layout(delimiter=delimiter, header=header, header_line=before + 1, lines_before=lines.line)
 
 
 def _trailing(text: str, layout: Layout) -> int:

@@ -116,7 +116,7 @@ class _Sheet:
     faults: Mapping[tuple[int, int], str]  # by row from 1 and column from 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OpenSheets:
     """A spreadsheet that is open for reading: the same methods as a table of text, and `cells`.
 
@@ -275,7 +275,18 @@ class OpenSheets:
                 break
             header = [cell_text(cell).strip() for cell in cells]
             if any(header) and (best is None or known(header) > best[0]):
-                best = known(header), Layout("\t", header, number, number, 0, name, sheet.first_column)
+                best = (
+                    known(header),
+                    Layout(
+                        delimiter="\t",
+                        header=header,
+                        header_line=number,
+                        lines_before=number,
+                        trailing=0,
+                        sheet=name,
+                        first_column=sheet.first_column,
+                    ),
+                )
         return best[1] if best else None
 
 
@@ -330,7 +341,16 @@ def open_sheets(
         return CalamineWorkbook.from_filelike(data)
 
     digest = hashlib.sha256(data.getvalue()).hexdigest()
-    return OpenSheets(_guarded(opened), digest, sheet, header_line, scanned, hidden, shown, from_1904)
+    return OpenSheets(
+        workbook=_guarded(opened),
+        digest=digest,
+        said_sheet=sheet,
+        said_line=header_line,
+        scanned=scanned,
+        hidden=hidden,
+        shown=shown,
+        from_1904=from_1904,
+    )
 
 
 def _guarded(act: Callable[[], Any]) -> Any:

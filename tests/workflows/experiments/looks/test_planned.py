@@ -36,7 +36,11 @@ def arms_until(
     if then is not None:
         clicks[1, 20:] = int(daily * then)
     return [
-        Arm(key, 0.5, Delivery({START + timedelta(n): Figures(daily, int(row[n])) for n in range(day + 1)}))
+        Arm(
+            key=key,
+            share=0.5,
+            delivery=Delivery(by_day={START + timedelta(n): Figures(daily, int(row[n])) for n in range(day + 1)}),
+        )
         for key, row in zip(("old", "new"), clicks, strict=True)
     ]
 
@@ -125,7 +129,11 @@ def test_a_planned_total_counts_what_the_test_counts(changes: dict[str, object],
 
 def test_the_planned_total_of_a_conversion_rate_is_in_impressions() -> None:
     arms = [
-        Arm(key, 0.5, Delivery({START + timedelta(n): Figures(5_000, 100, 10) for n in range(4)}))
+        Arm(
+            key=key,
+            share=0.5,
+            delivery=Delivery(by_day={START + timedelta(n): Figures(5_000, 100, 10) for n in range(4)}),
+        )
         for key in ("old", "new")
     ]
     (found,) = looks_at({3: arms}, metric="cvr", planned_total=80_000)

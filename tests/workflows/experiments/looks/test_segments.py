@@ -37,7 +37,7 @@ def world(rng: np.random.Generator, lifts: Sequence[float], *, shown: int = 20_0
         by_day = {day: Figures() for day in cut["A"]}
         for series in cut.values():
             by_day = {day: figures.plus(series[day]) for day, figures in by_day.items()}
-        arms.append(Arm(key, 0.5, Delivery(by_day)))
+        arms.append(Arm(key=key, share=0.5, delivery=Delivery(by_day=by_day)))
         by_segment[key] = cut
     made = ExperimentPlan(
         key="t", variants={"old": "A", "new": "B"}, unit="impression", allocation="random",  # type: ignore[arg-type]

@@ -74,7 +74,7 @@ def standing(template: Analysis, number: int, clicks: tuple[int, int], trials: i
         deciding=compared,
         fixed=compared,
         adjusted_p=compared.p_value,
-        verdict=Conclusion(state, "", True, ()),
+        verdict=Conclusion(state=state, sentence="", causal=True, blocked_by=()),
     )
     decision = RecordedDecision(
         decision=ExperimentDecision.SHIP if better else ExperimentDecision.KEEP,
