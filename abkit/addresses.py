@@ -1,6 +1,6 @@
 """What of an address may be shown and stored: never its query or credentials, nor a part of its path that may be a key.
 
-Whoever has the address of a webhook or of a published sheet has what is behind it: the secret is in the path. A part
+Anyone with the address of a webhook or of a published sheet has what is behind it: the secret is in the path. A part
 that could be one is shown as `…` with six digits of its digest, so that two addresses stay two.
 """
 

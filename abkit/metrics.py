@@ -239,4 +239,4 @@ METRIC_HELP: Final = (
     "a conversion, 1,000 impressions cost; revenue_per_impression (per 1,000); revenue_per_conversion; roas: revenue "
     "per amount spent; margin: revenue × margin rate − spend, per 1,000 impressions."
 )
-"""What an option that takes a metric says of them."""
+"""What an option that takes a metric says about them."""

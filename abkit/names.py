@@ -4,7 +4,7 @@ Two names have the same key when they differ in their extension, in case, in wha
 accent is composed, or in what a platform appends to the name of a duplicate. Everything else distinguishes them:
 `hero_v1` and `hero_v11`, `hero_1080x1080` and `hero_9x16`, `hero` and `hero (1)` are different.
 
-Keys are stored (`creative_alias.link_key`, `ad_name.link_key`); whoever changes the rule writes a migration.
+Keys are stored (`creative_alias.link_key`, `ad_name.link_key`); a change of the rule needs a migration.
 """
 
 import re

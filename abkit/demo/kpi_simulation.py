@@ -42,7 +42,7 @@ class Contender:
     Attributes:
         campaign: Its campaign.
         creative: Its name on the platform.
-        score: What the scorer says of it.
+        score: What the scorer says about it.
         style: What the new taste is about, from the image: how much of it the creative has. None leaves it to chance.
         launch: Day of its launch as a 0-based index; drawn when None.
     """

@@ -1,6 +1,6 @@
 """The photographs under the demo's adverts: the ones in the scikit-image wheel that are CC0 or public domain.
 
-Left out on purpose: `astronaut` (public domain, but NASA asks that a recognisable person not be made to endorse a
+Left out on purpose: `astronaut` (public domain, but NASA asks that a recognizable person not be made to endorse a
 product), `camera` (CC0, but it shows a person too), `motorcycle` (a research benchmark without a free license) and
 `moon`, `coins` and `page` (no license that names its terms). What scikit-image downloads on demand is left out too.
 """

@@ -1,4 +1,4 @@
-"""What a file name says of the idea that it shows: the name without the size, the placement and the extension."""
+"""What a file name says about the idea that it shows: the name without the size, the placement and the extension."""
 
 import re
 from pathlib import PurePath
@@ -17,7 +17,7 @@ _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
 def idea_name(path: str, width: int, height: int) -> str:
-    """Return what a file's name says of its idea; its folder's where the name is nothing but a size; "" for nothing.
+    """Return what a file's name says about its idea; its folder's where the name is nothing but a size; "" for nothing.
 
     Args:
         path: The name, with its folders as far as they are known.

@@ -47,7 +47,7 @@ class Background:
                 self._note(key, error.message)
             except Exception:  # whatever one thing does, the others go on
                 _log.exception("what a page shows could not be made: %s", key)
-                self._note(key, "this is a fault of abkit: the server's log has its traceback")
+                self._note(key, "this looks like a bug in abkit: the server's log has its traceback")
             finally:
                 with self._lock:
                     self._waiting.discard(key)

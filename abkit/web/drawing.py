@@ -73,7 +73,7 @@ def scatter(
     Args:
         points: Each leads to its creative.
         x, y: The axes.
-        label: What a screen reader says of the chart.
+        label: What a screen reader says about the chart.
         cross: Where two lines divide it into four parts; none by default.
     """
     if not points:
@@ -141,7 +141,7 @@ def days(rows: Sequence[tuple[str, float | None, float]], show: Callable[[float]
     Args:
         rows: Day as text, rate (None where there is none), and what it rests on, such as impressions.
         show: How a rate is written.
-        label: What a screen reader says of the chart.
+        label: What a screen reader says about the chart.
     """
     known = [rate for _, rate, _ in rows if rate is not None]
     if not known:

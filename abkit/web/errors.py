@@ -61,7 +61,7 @@ def install(app: FastAPI) -> None:
         number = secrets.token_hex(4)
         _log.error("request %s %s failed (%s)", request.method, request.url.path, number, exc_info=error)
         hint = f"its traceback is in the server's log under {number}"
-        return answer(request, 500, "this is a fault of abkit", hint, headers=ALWAYS)
+        return answer(request, 500, "this looks like a bug in abkit", hint, headers=ALWAYS)
 
 
 def answer(

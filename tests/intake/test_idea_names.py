@@ -1,4 +1,4 @@
-"""What a file name says of its idea: the same for all sizes of one, and different for variants."""
+"""What a file name says about its idea: the same for all sizes of one, and different for variants."""
 
 import pytest
 

@@ -52,7 +52,7 @@ def test_a_fault_of_ours_has_the_policy_too_and_shows_no_traceback(
     assert answer.status_code == 500
     assert "content-security-policy" in answer.headers
     assert "secret detail" not in answer.text.lower()
-    assert "This is a fault of abkit" in answer.text
+    assert "This looks like a bug in abkit" in answer.text
 
 
 @pytest.mark.parametrize("status", [304, 401, 403, 405, 413, 415, 421, 422, 429, 503])

@@ -1,4 +1,4 @@
-"""`abkit idea`: which creatives of a campaign are one idea in several sizes, and what a person says of it."""
+"""`abkit idea`: which creatives of a campaign are one idea in several sizes, and what a person says about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much creatives truly differ, and what that and its events say of one: Poisson counts of log-normal rates."""
+"""How much creatives truly differ, and what that and its events say about one: Poisson counts of log-normal rates."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def group_variance(covariance: Floats, groups: NDArray[np.intp]) -> float:
 
 
 def _of_differences(C: Floats) -> Floats:
-    """Return what a symmetric form says of the difference of every two images, `(n, n)`."""
+    """Return what a symmetric form says about the difference of every two images, `(n, n)`."""
     own = C.diagonal()
     return np.asarray(np.maximum(own[:, None] + own[None, :] - 2 * C, 0.0))
 

@@ -97,7 +97,7 @@ def kernel(embeddings: Floats, scores: Floats | None = None) -> Floats:
 
     Args:
         embeddings: `(n, E)`, pooled features of one encoder; standardized here over the pool.
-        scores: `(n,)`, what the active model says of them; None leaves it out.
+        scores: `(n,)`, what the active model says about them; None leaves it out.
 
     >>> kernel(np.array([[0.0, 1.0], [0.0, 3.0]])).round(6).tolist()
     [[0.5, -0.5], [-0.5, 0.5]]

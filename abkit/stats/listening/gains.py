@@ -44,7 +44,7 @@ def gain_curve(
 ) -> tuple[GainPoint, ...]:
     """Return the gain for each number of ideas that are kept.
 
-    The best of several noisy figures flatters; so the true appeals are drawn from what the clicks say of each, and
+    The best of several noisy figures flatters; so the true appeals are drawn from what the clicks say about each, and
     the best of the draws is taken. These draws know nothing of the score: with few clicks gain is understated and
     regret overstated.
 

@@ -79,7 +79,7 @@ def winner_recall(
     """Return how often the winner is among the best k by score.
 
     The ceiling is the share that would be kept if ideas were chosen by their true appeals: these are drawn from
-    what the clicks say of them, and the winner as measured is among the true best k in so many of the draws.
+    what the clicks say about them, and the winner as measured is among the true best k in so many of the draws.
 
     Args:
         sample: The campaigns.

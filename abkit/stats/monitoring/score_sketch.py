@@ -124,14 +124,14 @@ def sketch_shift(reference: ScoreSketch, current: ArrayLike) -> SketchShift:
     cuts = np.concatenate([values, now])
     ks = float(np.abs(_below(values, counts, cuts) / n - np.searchsorted(now, cuts, side="right") / m).max())
     ks_error = reference.error / n
-    surely = max(0.0, ks - ks_error)
+    at_least = max(0.0, ks - ks_error)
     mean = float(counts @ values) / n
     return SketchShift(
         ks=ks,
         ks_error=ks_error,
         wasserstein=float(stats.wasserstein_distance(values, now, counts)),
         wasserstein_error=reference.moved / n,
-        p_value=float(np.clip(stats.kstwo.sf(surely, max(1, round(n * m / (n + m)))), np.finfo(float).tiny, 1.0)),
+        p_value=float(np.clip(stats.kstwo.sf(at_least, max(1, round(n * m / (n + m)))), np.finfo(float).tiny, 1.0)),
         spread=math.sqrt(float(counts @ (values - mean) ** 2) / n),
         n_reference=n,
         n_current=m,

@@ -304,7 +304,7 @@ def _with_keys(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 def _shared(
     frames: Mapping[str, pl.DataFrame], ads: pl.DataFrame, rows: pl.DataFrame, seen: pl.DataFrame
 ) -> Mapping[str, pl.DataFrame] | None:
-    """Return what an import says of these ads and rows; None without any of them.
+    """Return what an import says about these ads and rows; None without any of them.
 
     An ad without any delivery counts only where an import before it (`seen`) made the ad.
     """

@@ -99,7 +99,7 @@ def known_comparisons(session: Session, before: datetime) -> list[tuple[int, int
 
 @dataclass(frozen=True, kw_only=True)
 class MeanRatings:
-    """What a source says of its creatives on average.
+    """What a source says about its creatives on average.
 
     Attributes:
         creative: Shape (n,), id of each creative.

@@ -92,7 +92,7 @@ def address_of(request: Request) -> str:
 def guest_of(request: Request) -> str:
     """Return what requests of somebody unknown are counted under: their address, as a proxy of ours says it.
 
-    Of IPv6 it is the network: whoever has one address of it has all.
+    Of IPv6 it is the network: one address of it stands for all.
     """
     web: WebSettings = request.app.state.workspace.settings.web
     address = address_of(request)

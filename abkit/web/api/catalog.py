@@ -62,7 +62,7 @@ def shortlist(
     person: Viewer,
     campaign_id: CampaignId,
     keep: Annotated[int | None, Query(ge=1, le=10_000, description="How many to keep.")] = None,
-    p_best: Annotated[float, Query(gt=0, le=1, description="Else keep the fewest that hold the best so surely.")] = 0.9,
+    p_best: Annotated[float, Query(gt=0, le=1, description="Else keep the best with this chance.")] = 0.9,
     by_idea: Annotated[bool, Query(description="Choose ideas: the sizes of one go together.")] = False,
     model: Model = None,
 ) -> Response:

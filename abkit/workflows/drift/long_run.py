@@ -23,8 +23,8 @@ def judge_long_run(
     if before.n <= len(reference.scores) or min(before.n, len(current.scores)) < settings.min_images:
         return []
     found = sketch_shift(before, current.scores)
-    surely = found.ks - found.ks_error
-    moved = found.p_value is not None and found.p_value < settings.alpha and surely >= settings.ks_watch
+    at_least = found.ks - found.ks_error
+    moved = found.p_value is not None and found.p_value < settings.alpha and at_least >= settings.ks_watch
     says = "have moved in the long run" if moved else "have not moved beyond the floor in the long run"
     return [
         LayerResult(
@@ -35,7 +35,7 @@ def judge_long_run(
             f"{found.ks_error:.3f}, moved on average by {found.wasserstein:.3f} ± {found.wasserstein_error:.3f} "
             f"(p {show_p(found.p_value)}, {found.n_current:,} images).",
             statistic=found.ks,
-            ci_low=max(0.0, surely),
+            ci_low=max(0.0, at_least),
             ci_high=min(1.0, found.ks + found.ks_error),
             p_value=found.p_value,
             n_reference=found.n_reference,

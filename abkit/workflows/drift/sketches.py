@@ -1,6 +1,6 @@
 """Sketches of months that are over, kept with the version: a check reads what was launched since, and these.
 
-A sketch says of a month how many ideas were launched on each day, and how they were scored. It rests on rows that may
+A sketch says for a month how many ideas were launched on each day, and how they were scored. It rests on rows that may
 change all the same: somebody scores old images, joins ideas, imports old days. Each check counts those rows, which is
 quick, and reads a month again where the counts are others.
 """

@@ -1,4 +1,4 @@
-"""What the store says of a metric before a test: its value, its noise per impression, and what impressions bring."""
+"""What the store says about a metric before a test: its value, its noise per impression, and what impressions bring."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ MOST_ADS, MOST_DAYS, MOST_NAMES = 50, 400, 20
 
 @dataclass(frozen=True, kw_only=True)
 class VersionScore(Record):
-    """What a model version says of the creative.
+    """What a model version says about the creative.
 
     Attributes:
         model, digest: The version.

@@ -108,7 +108,7 @@ def find_actions(
        by a tenth or more, and with a chance of 95 %, given the clicks, their number and the spread between creatives.
     2. Those that have not run yet are judged by the score, where listening to it is shown to pay and the last drift
        check does not forbid it: the best of them are launched, as many as the report says.
-    3. What dropping is worth is drawn from what the clicks say of each creative.
+    3. What dropping is worth is drawn from what the clicks say about each creative.
 
     Args:
         session: A reading session.

@@ -131,7 +131,7 @@ class _Ideas:
 
 
 def idea_names(session: Session, campaign: int, everyone: Sequence[Member]) -> dict[int, tuple[str, str]]:
-    """Return by creative what its latest name says of its idea, and the folder of that file."""
+    """Return by creative what its latest name says about its idea, and the folder of that file."""
     called = creatives.creative_names(session, [one.creative_id for one in everyone], campaign=campaign)
     found = {}
     for one in everyone:

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 # Files looked up in the store at once; small enough that a stop loses little work.
 _CHUNK = 512
 
-# What a ranked file says of its score, as the store has it.
+# What a ranked file says about its score, as the store has it.
 _FIGURES = ("mean", "std", "epistemic_std", "ci_low", "ci_high", "ci_level", "novelty")
 
 # Files that are announced and decoded together where somebody wants to know what is opened.

@@ -161,7 +161,7 @@ def read_csv(
 def _is_parquet(path: Path) -> bool:
     try:
         return is_parquet(path)
-    except OSError:  # whoever reads it says why
+    except OSError:  # the one that reads it says why
         return False
 
 

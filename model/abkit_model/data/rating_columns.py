@@ -40,7 +40,7 @@ _NO_RATING = (
     r"\bid|_id|index|\b(row|line|age|view|time)|width|height|size|bytes|year|date|click|impression|conver|spend|cost"
 )
 _IMAGE_NAME = re.compile(r"\.(jpe?g|jfif|png|webp|gif|avif|hei[cf]|bmp|tiff?)$", re.IGNORECASE)
-#: Highest ratings that are guessed where none of the scales that are recognised fits.
+#: Highest ratings that are guessed where none of the scales that are recognized fits.
 _HIGHEST = (5, 7, 10, 100)
 
 

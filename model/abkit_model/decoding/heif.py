@@ -39,7 +39,7 @@ def media_type(data: bytes) -> str:
 
 
 def notes(image: Image.Image) -> tuple[str, ...]:
-    """Return what there is to say of an opened HEIF: images beside the main one, colors that no profile describes."""
+    """Return the remarks about an opened HEIF: images beside the main one, colors that no profile describes."""
     said = []
     if (count := int(getattr(image, "n_frames", 1) or 1)) > 1:
         said.append(f"{count} images in one file: the main one was scored")

@@ -1,4 +1,4 @@
-"""A PNG before it is decoded: what its chunks say of damage and colors, and without those that a decoder would refuse.
+"""A PNG before it is decoded: what its chunks say about damage and colors, without those that a decoder would refuse.
 
 Decoders do not look at the checksums of pixels: a damaged PNG would be an image with other pixels.
 """
@@ -72,7 +72,7 @@ def _is_damaged(data: bytes, place: int, end: int) -> bool:
 
 
 def _not_followed(colors: dict[bytes, bytes]) -> list[str]:
-    """Say what the file says of its colors where pixels are read as they are stored."""
+    """Say what the file says about its colors where pixels are read as they are stored."""
     space = colors.get(b"cICP", b"")
     if len(space) >= 2 and (space[0], space[1]) not in _SRGB:
         return [f"the color space of the PNG (cICP {space[0]}, {space[1]}) was not followed: screens show other colors"]

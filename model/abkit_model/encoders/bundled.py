@@ -136,7 +136,7 @@ class EfficientNetLite:
         self._network.to(device)
 
     def class_logits(self, embedding: Tensor) -> Tensor:
-        """Return what the classifier that the weights were trained with says of embeddings `(B, E)`: `(B, 1000)`."""
+        """Return what the classifier that the weights were trained with says about embeddings `(B, E)`: `(B, 1000)`."""
         content = embedding[:, -self._network.content_channels :]  # the mean of the layer that it reads
         logits: Tensor = self._network.classifier(content)
         return logits

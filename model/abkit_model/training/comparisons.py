@@ -113,7 +113,7 @@ class ComparisonLabels:
         return ComparisonLoss.of(network, self.comparisons, values=values, recipe=recipe, before=before)
 
     def judge(self, answers: HeldOutAnswers, judged: NDArray[np.bool_], parent: Scorer | None, seed: int) -> HeldOut:
-        """Return all that a card says of pairs whose two images were held out together.
+        """Return all that a card says about pairs whose two images were held out together.
 
         There is no conformal interval, because no comparison says how well a single image is liked.
 

@@ -32,7 +32,7 @@ REFERENCE_IMAGES = 256
 
 @dataclass(frozen=True)
 class HeldOutAnswers:
-    """What queries that saw no image of the same group say of each image; NaN where nothing could be learned from.
+    """What queries that saw no image of the same group say about each image; NaN where nothing could be learned from.
 
     Attributes:
         distributions: `(n, S)`.
@@ -87,7 +87,7 @@ def cross_validate(
     deal: int | None = None,
     progress: Progress | None = None,
 ) -> HeldOutAnswers:
-    """Return what queries say of each image that learned from no label of its group.
+    """Return what queries say about each image that learned from no label of its group.
 
     Args:
         labels: All labels.

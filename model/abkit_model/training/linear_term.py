@@ -75,15 +75,15 @@ def _is_linear(member: QuerySet) -> bool:
 
 @torch.no_grad()
 def flatten(network: QueryTransformer, said: Tensor, share: float) -> Tensor:
-    """Draw what each member says of an image towards what it says on average: 1 leaves it, 0 says the same of all.
+    """Draw what each member says about an image towards what it says on average: 1 leaves it, 0 says the same of all.
 
     Args:
         network: The network; it is changed.
-        said: `(n, M, S)`, what its members say of some images: the average is over these.
+        said: `(n, M, S)`, what its members say about some images: the average is over these.
         share: How much is left of what sets images apart.
 
     Returns:
-        What the network says of these images now, `(n, S)`.
+        What the network says about these images now, `(n, S)`.
     """
     logits = said.clamp(min=SMALL).log()
     middle = logits.mean(dim=0)  # (M, S)

@@ -74,7 +74,7 @@ class ComparisonLoss:
         weight: `(pairs,)`, with mean 1.
         values: `(S,)` of the scale of ratings; None on the scale of chances.
         batch: Pairs per step.
-        before: `(n, S)`, what the parent says of the images. Comparisons do not say where a scale begins: the EMD
+        before: `(n, S)`, what the parent says about the images. Comparisons do not say where a scale begins: the EMD
             between what is said now and then, each averaged over the images of a step, keeps opinions where they were
             on the whole and leaves their order free. None without it.
     """

@@ -1,4 +1,4 @@
-"""What a card says of the outcomes that queries learned from, and what is done with those that a parent knows."""
+"""What a card says about the outcomes that queries learned from, and what is done with those that a parent knows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def contradiction(outcomes: Outcomes, ratings: Examples, seed: int = 0) -> str:
 
 
 def card_data(labels: OutcomeLabels, table: OutcomeTable, missing: Missing) -> dict[str, Any]:
-    """Return what a card says of the outcomes that queries learned from."""
+    """Return what a card says about the outcomes that queries learned from."""
     own = labels.outcomes
     weight = 1 / np.maximum(spread_within(own.appeal, own.variance, own.cell) + own.variance, SMALLEST)
     digests = sorted(own.views[0].sha256)
@@ -78,7 +78,7 @@ def outcomes_for_parent(outcomes: Outcomes, parent: Scorer | None) -> tuple[Outc
     if not seen.any():
         return outcomes, False, ""
     images = parent.card.data.get("images")
-    if not isinstance(images, int | float):  # nobody checks what a card says of its data
+    if not isinstance(images, int | float):  # nobody checks what a card says about its data
         images = len(parent.learned_images)
     if 2 * int(seen.sum()) >= images:
         return outcomes, True, "what the parent learned from outcomes is learned anew, with those that came since"

@@ -87,7 +87,7 @@ def fit_term(
         embeddings: `(n, E)`, standardized, of all images of the regression.
         rows: The outcomes.
         parts: `(n,)`, part of each image, 0 and up; `NEVER` for images that have no outcome.
-        scores: `(n,)`, what the parent says of the images; None without a parent.
+        scores: `(n,)`, what the parent says about the images; None without a parent.
         beside: Rows of other kinds of labels, by name.
     """
     basis = _rotation(embeddings)

@@ -150,7 +150,7 @@ class OutcomeLabels:
         return add_linear_term(network, weights, weights @ said.mean(dim=0))
 
     def choice(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> dict[str, Any]:
-        """Return what a card says of the fit: how far it moved from the parent, and which other labels it listened to.
+        """Return what a card says about the fit: how far it moved from the parent, and which other labels it heeded.
 
         Args:
             network: A network with the measures of these labels, or of the parent.
@@ -186,7 +186,7 @@ class OutcomeLabels:
         Args:
             network: A network with the measures of these labels, or of the parent.
             recipe: Its seed deals the parts of the validation.
-            before: `(n,)`, what the parent says of the images that have outcomes; None without a parent.
+            before: `(n,)`, what the parent says about the images that have outcomes; None without a parent.
 
         Raises:
             TrainingError: Inside their campaigns, all appeals are the same.
@@ -249,7 +249,7 @@ class OutcomeLabels:
         return torch.cat(found).numpy()
 
     def judge(self, answers: HeldOutAnswers, judged: NDArray[np.bool_], parent: Scorer | None, seed: int) -> HeldOut:
-        """Return all that a card says of images that were held out, inside campaigns and folds.
+        """Return all that a card says about images that were held out, inside campaigns and folds.
 
         There is no conformal interval: an appeal says how an image did beside others, and noisily at that. P(A beats
         B) is held against the outcomes of pairs inside campaigns; their noise makes it cautious.

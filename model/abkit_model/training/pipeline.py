@@ -273,7 +273,7 @@ def _load_outcomes(
 
 
 def _comparison_data(comparisons: Comparisons, table: ComparisonTable, missing: Missing) -> dict[str, Any]:
-    """Return what a card says of the comparisons that queries learned from."""
+    """Return what a card says about the comparisons that queries learned from."""
     return {
         "comparisons_sha256": table.sha256,
         "comparison_pairs": len(comparisons.share),

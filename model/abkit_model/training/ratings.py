@@ -126,7 +126,7 @@ class RatingLabels:
         return RatingLoss(views=views, targets=targets, values=values, recipe=recipe, beside=beside)
 
     def judge(self, answers: HeldOutAnswers, judged: NDArray[np.bool_], parent: Scorer | None, seed: int) -> HeldOut:
-        """Return all that a card says of images that were held out.
+        """Return all that a card says about images that were held out.
 
         Args:
             answers: What was said of them.

@@ -1,4 +1,4 @@
-"""The leaderboard of a campaign: what commands say of each creative, kept, sorted and filtered in the store."""
+"""The leaderboard of a campaign: what commands say about each creative, kept, sorted and filtered in the store."""
 
 from datetime import date, timedelta
 

@@ -264,7 +264,7 @@ def _draw(n: int, most: int, rng: np.random.Generator) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Compared:
-    """What pairs say of some ways to split the creatives in two; shape (columns,).
+    """What pairs say about some ways to split the creatives in two; shape (columns,).
 
     Attributes:
         energy: The energy coefficient.

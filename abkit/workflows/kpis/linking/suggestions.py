@@ -29,7 +29,7 @@ class Suggestion:
 
 
 def confidence(one: str, other: str) -> float:
-    """Return how surely two names are meant to be the same, in [0, 1].
+    """Return how likely two names are meant to be the same, in [0, 1].
 
     >>> confidence("Sprng Sale v2", "spring_sale_v2.png") > 0.7
     True

@@ -163,7 +163,7 @@ class Lines:
     """The lines of a text in composed letters (NFC), those of the current record kept to be read again.
 
     Attributes:
-        record: The lines of the current record; whoever begins a record empties it.
+        record: The lines of the current record, emptied where a record begins.
         escaped: Whether a line of the record may have a cell that is escaped for spreadsheets.
         line: Number of lines that were read.
     """
