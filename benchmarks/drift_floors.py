@@ -25,7 +25,7 @@ from abkit.stats.monitoring.budget import TESTS, Budget
 from abkit.stats.monitoring.shifts.kernel_shift import embedding_shift
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import DriftVerdict
-from abkit.workflows.drift.images import judge_input, judge_scores
+from abkit.workflows.drift.layers.images import judge_input, judge_scores
 
 SETTINGS = DriftSettings()
 BUDGET = Budget(per_year=1, looks_per_year=dict.fromkeys(TESTS, 52.0))

@@ -19,7 +19,7 @@ from abkit.config import DriftSettings
 from abkit.stats.monitoring.budget import one_comparison
 from abkit.stats.monitoring.triage import triage
 from abkit.store.scores import CreativeSample
-from abkit.workflows.drift.images import judge_input, judge_scores
+from abkit.workflows.drift.layers.images import judge_input, judge_scores
 from abkit_model.data.tokens import TokenCache, extract
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer

@@ -27,14 +27,14 @@ from abkit.stats.monitoring.triage import Triage, triage
 from abkit.store.kpis.late_events import DeliveryRow
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import DriftDecision, Layer, WindowKind
-from abkit.workflows.drift import delivery as judging_delivery
-from abkit.workflows.drift import images as judging_images
-from abkit.workflows.drift.delivery import Delivered
-from abkit.workflows.drift.feeds import judge_feed
-from abkit.workflows.drift.launches import Launches
-from abkit.workflows.drift.recent import recent_start
+from abkit.workflows.drift.layers import delivery as judging_delivery
+from abkit.workflows.drift.layers import images as judging_images
+from abkit.workflows.drift.layers.delivery import Delivered
+from abkit.workflows.drift.layers.feeds import judge_feed
 from abkit.workflows.drift.results import LayerResult
-from abkit.workflows.drift.windows import DriftWindows, WindowSpec, _enough
+from abkit.workflows.drift.windows.launches import Launches
+from abkit.workflows.drift.windows.recent import recent_start
+from abkit.workflows.drift.windows.windows import DriftWindows, WindowSpec, _enough
 
 EPOCH = date(2024, 1, 1)  # a Monday
 WARM_UP = 168  # days before the first check: the reference of delivery, and a window of images at every rate
@@ -334,7 +334,7 @@ class Monitor:
     calm: int | None = 0
 
     def budget(self, seen: Launches, images: int) -> Budget:
-        """Return the budget as the product makes it (`abkit.workflows.drift.looks`)."""
+        """Return the budget as the product makes it (`abkit.workflows.drift.windows.looks`)."""
         looks = dict.fromkeys(TESTS, looks_per_year(7 * self.settings.recent_weeks, 1.0))
         looks |= dict.fromkeys((Layer.INPUT, Layer.SCORE), looks_per_year(images, _rate(seen)))
         looks[Layer.DATA] = looks_per_year(1, 1.0)

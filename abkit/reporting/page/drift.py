@@ -28,8 +28,8 @@ from abkit.version import __version__
 from abkit.workflows.creatives.unseen_scores import UnseenScores, unseen_scores
 from abkit.workflows.drift.explain import DriftTrace, explain_decision, find_check
 from abkit.workflows.drift.samples import read_samples
-from abkit.workflows.drift.trace import windows_of
-from abkit.workflows.drift.windows import DriftWindows
+from abkit.workflows.drift.windows.trace import windows_of
+from abkit.workflows.drift.windows.windows import DriftWindows
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

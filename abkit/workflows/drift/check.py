@@ -30,21 +30,21 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Decision, DriftResult, ModelVersion
 from abkit.vocabulary import DriftDecision, DriftVerdict, Layer, Metric, WindowKind, parse_choice
 from abkit.workflows.creatives.unseen_scores import UnseenScores, unseen_scores
-from abkit.workflows.drift.calibration import judge_calibration
-from abkit.workflows.drift.delivery import Delivered, judge_level, judge_relation, sort_delivery
-from abkit.workflows.drift.experiments import judge_experiments
-from abkit.workflows.drift.feeds import judge_clock, judge_feed, judge_places, judge_share
-from abkit.workflows.drift.images import judge_input, judge_scores
-from abkit.workflows.drift.long_run import judge_long_run
-from abkit.workflows.drift.looks import budget_of
-from abkit.workflows.drift.recent import recent_start
+from abkit.workflows.drift.layers.calibration import judge_calibration
+from abkit.workflows.drift.layers.delivery import Delivered, judge_level, judge_relation, sort_delivery
+from abkit.workflows.drift.layers.experiments import judge_experiments
+from abkit.workflows.drift.layers.feeds import judge_clock, judge_feed, judge_places, judge_share
+from abkit.workflows.drift.layers.images import judge_input, judge_scores
+from abkit.workflows.drift.layers.long_run import judge_long_run
+from abkit.workflows.drift.layers.segments import judge_segments
+from abkit.workflows.drift.layers.what_moved import judge_classifier, judge_properties, judge_queries
 from abkit.workflows.drift.results import DriftReport, LayerResult
 from abkit.workflows.drift.samples import NOTHING, Samples, one_of_each_idea, read_samples
-from abkit.workflows.drift.segments import judge_segments
-from abkit.workflows.drift.sketches import History, keep_history, read_history
-from abkit.workflows.drift.trace import traced
-from abkit.workflows.drift.what_moved import judge_classifier, judge_properties, judge_queries
-from abkit.workflows.drift.windows import DriftWindows, WindowSpec, parse_window, resolve_windows
+from abkit.workflows.drift.windows.looks import budget_of
+from abkit.workflows.drift.windows.recent import recent_start
+from abkit.workflows.drift.windows.sketches import History, keep_history, read_history
+from abkit.workflows.drift.windows.trace import traced
+from abkit.workflows.drift.windows.windows import DriftWindows, WindowSpec, parse_window, resolve_windows
 
 
 def check_drift(

@@ -22,8 +22,8 @@ from abkit.store.catalog.creatives import creative_names
 from abkit.store.kpis.kpi_rows import KpiRow, attributed_rows, imports_named
 from abkit.store.schema import Decision, DriftResult, KpiImport, ModelVersion, Run
 from abkit.vocabulary import Layer, Window
-from abkit.workflows.drift.trace import windows_of
-from abkit.workflows.drift.windows import DriftWindows
+from abkit.workflows.drift.windows.trace import windows_of
+from abkit.workflows.drift.windows.windows import DriftWindows
 
 _OF_IMAGES = (Layer.INPUT, Layer.SCORE)
 _OF_DELIVERY = (Layer.RELATION, Layer.KPI)

@@ -14,9 +14,9 @@ from abkit.store.models import ReferenceSample
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import Layer
 from abkit.workflows.creatives.unseen_scores import LEARNED_FROM, UnseenScores
-from abkit.workflows.drift.feeds import judge_share
+from abkit.workflows.drift.layers.feeds import judge_share
 from abkit.workflows.drift.results import LayerResult
-from abkit.workflows.drift.windows import DriftWindows
+from abkit.workflows.drift.windows.windows import DriftWindows
 
 NOTHING = CreativeSample(ids=(), scores=np.zeros(0), embeddings=np.zeros((0, 1), np.float32))
 

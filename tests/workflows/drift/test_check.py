@@ -371,7 +371,7 @@ def test_same_windows_of_100_against_100_images_stay_stable_at_the_stated_rate(s
     from abkit.stats.monitoring.budget import one_comparison
     from abkit.stats.monitoring.triage import triage
     from abkit.store.scores import CreativeSample
-    from abkit.workflows.drift.images import judge_input, judge_scores
+    from abkit.workflows.drift.layers.images import judge_input, judge_scores
 
     rng, budget = np.random.default_rng(8), one_comparison(0.01)
     settings = Settings().drift
@@ -395,7 +395,7 @@ def test_same_windows_of_100_against_100_images_stay_stable_at_the_stated_rate(s
 def _score_verdicts(n: int, shift: float, worlds: int) -> list[LayerResult]:
     from abkit.stats.monitoring.budget import TESTS, Budget
     from abkit.store.scores import CreativeSample
-    from abkit.workflows.drift.images import judge_scores
+    from abkit.workflows.drift.layers.images import judge_scores
 
     budget = Budget(per_year=20, looks_per_year=dict.fromkeys(TESTS, 52.0))
     rng, nothing = np.random.default_rng(n), np.zeros((0, 1), np.float32)
@@ -441,7 +441,7 @@ def test_a_relation_that_is_not_shown_to_be_whole_is_not_called_calm(sqlite_stor
 
     from abkit.stats.monitoring.budget import one_comparison
     from abkit.stats.monitoring.shifts.relation_shift import RelationShift, Slope
-    from abkit.workflows.drift.delivery import Delivered, judge_relation
+    from abkit.workflows.drift.layers.delivery import Delivered, judge_relation
 
     def slope(value: float, error: float) -> Slope:
         ends = {"ci_low": value - 2 * error, "ci_high": value + 2 * error}

@@ -16,8 +16,8 @@ from abkit.store.models import ReferenceSample
 from abkit.store.runs import begin_run
 from abkit.store.schema import Campaign, CampaignCreative, Decision
 from abkit.workflows.drift.check import check_drift
-from abkit.workflows.drift.recent import recent_start
-from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
+from abkit.workflows.drift.windows.recent import recent_start
+from abkit.workflows.drift.windows.windows import DriftWindows, parse_window, resolve_windows
 from tests.monitoring_rows import NOW, Seed, seeded
 
 START = date(2025, 3, 3)

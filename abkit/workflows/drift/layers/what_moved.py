@@ -24,7 +24,7 @@ from abkit.store.catalog.creatives import CreativeFile, creative_files
 from abkit.store.schema import ModelVersion
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import DriftVerdict, Layer
-from abkit.workflows.drift.images import groups_of
+from abkit.workflows.drift.layers.images import groups_of
 from abkit.workflows.drift.results import LayerResult, show_p
 
 # What the new creatives are, where the figure is lower and where it is higher; and how the figure is written.

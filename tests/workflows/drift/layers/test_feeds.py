@@ -6,8 +6,8 @@ import pytest
 
 from abkit.config import DriftSettings
 from abkit.stats.monitoring.budget import Budget
-from abkit.workflows.drift.feeds import judge_feed
-from tests.workflows.drift.test_windows import AS_OF, windows
+from abkit.workflows.drift.layers.feeds import judge_feed
+from tests.workflows.drift.windows.test_windows import AS_OF, windows
 
 BUDGET = Budget(per_year=1, looks_per_year={})
 

@@ -15,9 +15,9 @@ from abkit.config import DriftSettings
 from abkit.stats.monitoring.shifts.segment_shift import SegmentShift, segment_shifts
 from abkit.store.kpis.dimensions import segment_values
 from abkit.vocabulary import DriftVerdict, Layer
-from abkit.workflows.drift.delivery import Delivered
+from abkit.workflows.drift.layers.delivery import Delivered
+from abkit.workflows.drift.layers.what_moved import mix_row
 from abkit.workflows.drift.results import LayerResult, show_p
-from abkit.workflows.drift.what_moved import mix_row
 from abkit.workflows.learning.delivered import labels
 
 _SHOWN = 3

@@ -14,7 +14,7 @@ from abkit.stats.monitoring.concordance import concordance_shift
 from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.creatives.unseen_scores import unseen_scores
 from abkit.workflows.drift.results import LayerResult, show_p
-from abkit.workflows.drift.windows import DriftWindows
+from abkit.workflows.drift.windows.windows import DriftWindows
 from abkit.workflows.learning.randomized import trials_of
 
 

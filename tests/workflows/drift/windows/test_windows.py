@@ -7,7 +7,7 @@ import pytest
 
 from abkit.store.kpis.late_events import DeliveryRow
 from abkit.vocabulary import Window
-from abkit.workflows.drift.windows import DriftWindows, parse_window
+from abkit.workflows.drift.windows.windows import DriftWindows, parse_window
 
 AS_OF = date(2025, 5, 31)
 START = date(2025, 5, 25)

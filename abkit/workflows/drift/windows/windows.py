@@ -22,8 +22,8 @@ from abkit.store.catalog import creatives
 from abkit.store.kpis.late_events import DeliveryRow
 from abkit.store.schema import ModelVersion
 from abkit.vocabulary import Window, WindowKind
-from abkit.workflows.drift.launches import Chosen, Launches, launches_until
-from abkit.workflows.drift.sketches import History
+from abkit.workflows.drift.windows.launches import Chosen, Launches, launches_until
+from abkit.workflows.drift.windows.sketches import History
 
 WEEK = 7
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abkit.config import DriftSettings
 from abkit.stats.monitoring.budget import DAYS_PER_YEAR, TESTS, Budget, looks_per_year, one_comparison, parse_budget
 from abkit.vocabulary import Layer, WindowKind
-from abkit.workflows.drift.windows import WEEK, DriftWindows
+from abkit.workflows.drift.windows.windows import WEEK, DriftWindows
 
 _BY_CREATIVES = (Layer.INPUT, Layer.SCORE)
 

@@ -13,7 +13,7 @@ from abkit.config import DriftSettings
 from abkit.stats.monitoring.budget import Budget
 from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.results import LayerResult
-from abkit.workflows.drift.windows import DriftWindows
+from abkit.workflows.drift.windows.windows import DriftWindows
 
 _LEAST = 10  # of fewer images, rows or files no share is told
 

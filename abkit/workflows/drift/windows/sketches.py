@@ -20,7 +20,7 @@ from abkit.store import models, scores, trials
 from abkit.store.catalog import creatives, ideas
 from abkit.store.catalog.ideas import IdeaMarks
 from abkit.store.schema import ModelVersion
-from abkit.workflows.drift.launches import Launches, launched_by_day, launches_between, launches_until
+from abkit.workflows.drift.windows.launches import Launches, launched_by_day, launches_between, launches_until
 
 FORMAT = 1
 

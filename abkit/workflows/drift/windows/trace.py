@@ -11,7 +11,7 @@ from abkit.config import DriftSettings
 from abkit.store import models
 from abkit.store.schema import Decision, ModelVersion, Run
 from abkit.vocabulary import WindowKind
-from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
+from abkit.workflows.drift.windows.windows import DriftWindows, parse_window, resolve_windows
 
 MOST_CREATIVES = 20_000
 """Of a window whose ids are kept with a decision; of more the first are."""

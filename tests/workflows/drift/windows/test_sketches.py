@@ -17,10 +17,10 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, begin_run
 from abkit.store.schema import Campaign, CampaignCreative, Creative, IdeaCreative, ReferenceSketch, Score
 from abkit.workflows.drift.check import check_drift
-from abkit.workflows.drift.launches import launches_until
 from abkit.workflows.drift.results import LayerResult
-from abkit.workflows.drift.sketches import History, keep_history, read_history
-from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
+from abkit.workflows.drift.windows.launches import launches_until
+from abkit.workflows.drift.windows.sketches import History, keep_history, read_history
+from abkit.workflows.drift.windows.windows import DriftWindows, parse_window, resolve_windows
 from tests.monitoring_rows import NOW, Seed, score_row, seeded
 
 START = date(2024, 1, 10)
