@@ -39,11 +39,11 @@ from abkit_model.data.tokens import TokenCache, extract
 from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.metrics import correlation, grouped_folds, rank_correlation
 from abkit_model.evaluation.trained_scorer import predict
-from abkit_model.training.closed_form import PENALTIES, Pairs, preferences, standardized
 from abkit_model.training.comparisons import ComparisonLabels
 from abkit_model.training.loop import fit, one_thread
 from abkit_model.training.ratings import RatingLabels
 from abkit_model.training.request import Recipe
+from abkit_model.training.terms.closed_form import PENALTIES, Pairs, preferences, standardized
 
 #: How far behind the best plain head the recipe may be, in SRCC.
 BAR = -0.01

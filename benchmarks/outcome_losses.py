@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 
 from abkit_model.evaluation.outcome_agreement import centered, spread_within
-from abkit_model.training.outcome_term import PARTS, Rows, fit_term
+from abkit_model.training.terms.outcome_term import PARTS, Rows, fit_term
 
 SIZE, FEATURES, STEPS = 6, 200, 4
 TRUE_SD, KNOWN = 0.3, 0.5

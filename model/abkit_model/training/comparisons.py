@@ -26,11 +26,11 @@ from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
-from abkit_model.training.blend import blend
-from abkit_model.training.closed_form import Pairs, share_of, solve_pairs
 from abkit_model.training.holdout import FOLDS, LEVEL, HeldOut, HeldOutAnswers, reference_sample
 from abkit_model.training.losses import ComparisonLoss
 from abkit_model.training.request import Recipe
+from abkit_model.training.terms.blend import blend
+from abkit_model.training.terms.closed_form import Pairs, share_of, solve_pairs
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

@@ -29,9 +29,9 @@ from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training.holdout import FOLDS, LEVEL, HeldOut, HeldOutAnswers, reference_sample
-from abkit_model.training.linear_term import add_linear_term, flatten, say_the_same, without_linear_term
-from abkit_model.training.outcome_term import NEVER, PARTS, Rows, Term, fit_term
 from abkit_model.training.request import Recipe
+from abkit_model.training.terms.linear_term import add_linear_term, flatten, say_the_same, without_linear_term
+from abkit_model.training.terms.outcome_term import NEVER, PARTS, Rows, Term, fit_term
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

@@ -29,8 +29,6 @@ from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
-from abkit_model.training.blend import blend
-from abkit_model.training.closed_form import share_of, solve_ratings
 from abkit_model.training.components import components_of
 from abkit_model.training.holdout import (
     FOLDS,
@@ -42,6 +40,8 @@ from abkit_model.training.holdout import (
 )
 from abkit_model.training.losses import ComparisonLoss, RatingLoss
 from abkit_model.training.request import Recipe
+from abkit_model.training.terms.blend import blend
+from abkit_model.training.terms.closed_form import share_of, solve_ratings
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

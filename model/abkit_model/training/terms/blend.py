@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from abkit_model.query_transformer import QueryTransformer
-from abkit_model.training.closed_form import Tilt
+from abkit_model.training.terms.closed_form import Tilt
 
 #: Units that a linear term takes.
 UNITS = 2

@@ -7,7 +7,7 @@ import torch
 from abkit_model.data.tokens import Features
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.query_transformer import QueryTransformer
-from abkit_model.training.linear_term import add_linear_term, flatten, say_the_same
+from abkit_model.training.terms.linear_term import add_linear_term, flatten, say_the_same
 from tests.model.conftest import network_config
 
 MEMBERS, WIDTH, BINS = 2, 24, 5

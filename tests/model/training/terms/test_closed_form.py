@@ -9,8 +9,12 @@ from abkit_model.data.dataset import Comparisons, Examples
 from abkit_model.data.tokens import Features
 from abkit_model.evaluation.metrics import spearman, spread
 from abkit_model.evaluation.trained_scorer import predict
-from abkit_model.training.blend import blend
-from abkit_model.training.closed_form import (
+from abkit_model.training.comparisons import CHANCE, ComparisonLabels
+from abkit_model.training.loop import fit
+from abkit_model.training.ratings import RatingLabels
+from abkit_model.training.request import Recipe
+from abkit_model.training.terms.blend import blend
+from abkit_model.training.terms.closed_form import (
     Pairs,
     choose_penalty,
     fit_ridge,
@@ -20,10 +24,6 @@ from abkit_model.training.closed_form import (
     tilt_of,
     typical_opinion,
 )
-from abkit_model.training.comparisons import CHANCE, ComparisonLabels
-from abkit_model.training.loop import fit
-from abkit_model.training.ratings import RatingLabels
-from abkit_model.training.request import Recipe
 
 IMAGES, WIDTH = 60, 24
 QUICK = Recipe(members=2, epochs=2, components=6, width=8, heads=2, queries=2, hidden=8, batch=32)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from abkit_model.training.outcome_term import NEVER, REACHES, Rows, Term, fit_term
+from abkit_model.training.terms.outcome_term import NEVER, REACHES, Rows, Term, fit_term
 
 N, WIDTH, CELLS = 240, 30, 40
 RNG = np.random.default_rng(0)
