@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Subquery, and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
@@ -140,7 +140,7 @@ class LeftOut:
         self.impressions += impressions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Delivered:
     """What one creative delivered in one campaign (None: the ad has no campaign)."""
 
@@ -152,8 +152,21 @@ class Delivered:
     spend: float | None = None
     revenue: float | None = None
 
+    @classmethod
+    def of(cls, creative_id: int, campaign_id: int | None, figures: Figures) -> Self:
+        """Return a creative with its figures."""
+        return cls(
+            creative_id=creative_id,
+            campaign_id=campaign_id,
+            impressions=figures.impressions,
+            clicks=figures.clicks,
+            conversions=figures.conversions,
+            spend=figures.spend,
+            revenue=figures.revenue,
+        )
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Deliveries:
     """Everything delivered that can be attributed to one creative each, and what cannot.
 
@@ -226,7 +239,7 @@ def deliveries(
         part = Figures(row.impressions, row.clicks, as_count(row.conversions), spend, revenue)
         totals[creative, campaign] = totals[creative, campaign].plus(part)
     return Deliveries(
-        rows=tuple(Delivered(creative, campaign, *sums) for (creative, campaign), sums in totals.items()),
+        rows=tuple(Delivered.of(creative, campaign, sums) for (creative, campaign), sums in totals.items()),
         left_out=dict(left_out),
         first=min((row.first for row in attributed), default=None),
         last=max((row.last for row in attributed), default=None),

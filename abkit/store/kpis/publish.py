@@ -78,7 +78,7 @@ _AD_KEY = ("platform", "account", "external_id")
 _FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportHeader:
     """An import without its rows: digest and name of the file, how it was read, and what is in it.
 

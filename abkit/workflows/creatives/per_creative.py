@@ -109,7 +109,7 @@ def by_creative(rows: Sequence[Delivered]) -> list[Delivered]:
     for row in rows:
         part = Figures(row.impressions, row.clicks, row.conversions, row.spend, row.revenue)
         sums[row.creative_id] = sums.get(row.creative_id, Figures()).plus(part)
-    return [Delivered(creative, None, *total) for creative, total in sums.items()]
+    return [Delivered.of(creative, None, total) for creative, total in sums.items()]
 
 
 def need_money(definition: MetricDefinition, delivered: Deliveries) -> None:

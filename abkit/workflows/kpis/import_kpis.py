@@ -217,10 +217,10 @@ def _store_rows(
     checked, contents, columns = known.checked, known.contents, known.columns
     assert checked is not None and contents is not None and columns is not None  # noqa: S101, PT018  # not imported before
     header = kpi_publish.ImportHeader(
-        known.digest,
-        name,
-        {**(known.reading or {}), "notes": list(known.notes)},
-        run.id,
+        digest=known.digest,
+        name=name,
+        options={**(known.reading or {}), "notes": list(known.notes)},
+        run_id=run.id,
         time_zone=known.options.time_zone,
         contents=contents.to_json(),
         came_first=known.came_first,

@@ -118,7 +118,9 @@ class _Making:
         for one, name in zip(self.members, titles, strict=True):
             first, last = self.days.get(one, (None, None))
             item, lift = items.get(one), self.lifts.get(one, Interval())
-            row = self.rows.get(one) or Delivered(one, self.campaign, 0, 0, 0)
+            row = self.rows.get(one) or Delivered(
+                creative_id=one, campaign_id=self.campaign, impressions=0, clicks=0, conversions=0
+            )
             entry = {
                 "creative_id": one,
                 "name": name,

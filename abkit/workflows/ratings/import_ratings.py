@@ -167,7 +167,7 @@ def _files_named(
     folder = local_path(images)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="--images is the folder of the images")
-    files = {name: ImageFile(path) for name, path in files_named(folder, labels.images()).items()}
+    files = {name: ImageFile(path=path) for name, path in files_named(folder, labels.images()).items()}
     for file in files.values():
         if not is_inside(file.path, folder):
             file.reject("outside the folder of images")
@@ -188,7 +188,7 @@ def _far_files(folder: Address, fetched: Fetched, names: Collection[str]) -> dic
     files = {}
     for name in names:
         path = there.get(composed(name))
-        files[name] = ImageFile(path or Path(name), origin=fetched.origins[path] if path else None)
+        files[name] = ImageFile(path=path or Path(name), origin=fetched.origins[path] if path else None)
         if path is None:
             files[name].reject(refused.get(composed(name), f"it is not in {folder.shown}"))
     return files

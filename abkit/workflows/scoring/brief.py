@@ -142,7 +142,7 @@ def fit_images(
     with store.read() as session:
         seen = scores.campaign_embeddings(session, campaign_id, fingerprint)
     settings = settings.for_batches_of(brief.encoder.together)
-    unseen = [ImageFile(path, creative_id=id_) for id_, path in images.items() if id_ not in seen]
+    unseen = [ImageFile(path=path, creative_id=id_) for id_, path in images.items() if id_ not in seen]
     done = 0
     with decoders() as pool:
         for batch in decode_batches(pool, unseen, brief.encoder.prepare, settings):

@@ -31,7 +31,7 @@ Prepared = TypeVar("Prepared")
 _FEWEST_DECODERS = 2
 
 
-@dataclass(slots=True)
+@dataclass(kw_only=True, slots=True)
 class ImageFile:
     """One file, and how far it has come.
 
@@ -154,9 +154,9 @@ def find_files(paths: Sequence[Path] | Fetched) -> tuple[list[ImageFile], int]:
             kind_of_suffix(Path(name).suffix) is None for others in paths.left_alone.values() for name in others
         )
     found = find_images(paths)
-    files = [ImageFile(path) for path in found.files]
-    files += [ImageFile(path, FileState.REJECTED, reason=reason) for path, reason in found.unusable]
-    files += [ImageFile(path, FileState.SKIPPED, reason=reason) for path, reason in found.skipped]
+    files = [ImageFile(path=path) for path in found.files]
+    files += [ImageFile(path=path, state=FileState.REJECTED, reason=reason) for path, reason in found.unusable]
+    files += [ImageFile(path=path, state=FileState.SKIPPED, reason=reason) for path, reason in found.skipped]
     return files, found.ignored
 
 
@@ -173,7 +173,7 @@ def _not_fetched(fetched: Fetched) -> list[ImageFile]:
 
 def _elsewhere(shown: str, state: FileState, reason: str) -> ImageFile:
     origin = Address(scheme=shown.split(":", 1)[0], full=shown, shown=shown)
-    return ImageFile(Path(origin.name), state, reason=reason, origin=origin)
+    return ImageFile(path=Path(origin.name), state=state, reason=reason, origin=origin)
 
 
 @contextmanager

@@ -129,7 +129,7 @@ class ScorerAtHand:
         if isinstance(found, Fetched):
             files, _ = find_files(found)
         else:
-            files = [ImageFile(path) for path in found]
+            files = [ImageFile(path=path) for path in found]
         with decoders() as pool:
             hash_files(pool, files, self.settings.scoring)
             figures = _known(store, version, {file.sha256 for file in files if file.state is FileState.HASHED})

@@ -79,7 +79,7 @@ def test_a_period_must_lie_inside_the_window(seed: Seed) -> None:
     (ad,) = seed.creatives("spring", [1.0])
     seed.kpis([row(ad, 1), row(ad, 5, 7, 1), period(ad, 7, 12, 1000)])
     assert impressions(read(seed, start=day(2), end=day(11))) == [7]
-    assert read(seed, start=day(20)) == Deliveries((), {}, None, None, 0)
+    assert read(seed, start=day(20)) == Deliveries(rows=(), left_out={}, first=None, last=None, impressions=0)
 
 
 def test_of_periods_that_overlap_those_with_most_impressions_count(store: Store) -> None:

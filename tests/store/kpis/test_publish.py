@@ -60,7 +60,7 @@ def import_rows(store: Store, digest: str, *rows: dict[str, Any], **options: Any
     run = begin_run(store, "kpi import", {})
     with store.write() as session:
         stage(session, list(rows), **options)
-        record, _ = publish(session, ImportHeader(digest, f"{digest}.csv", {}, run.id))
+        record, _ = publish(session, ImportHeader(digest=digest, name=f"{digest}.csv", options={}, run_id=run.id))
         staging.drop_stage(session.connection(), tables.TEMPORARY)
         return record
 
@@ -108,7 +108,7 @@ def test_a_digest_is_published_once(store: Store) -> None:
     run = begin_run(store, "kpi import", {})
     with store.write() as session:
         stage(session, [{"ad": "b", "day": day(2)}])
-        record, is_this_one = publish(session, ImportHeader("one", "copy.csv", {}, run.id))
+        record, is_this_one = publish(session, ImportHeader(digest="one", name="copy.csv", options={}, run_id=run.id))
         staging.drop_stage(session.connection(), tables.TEMPORARY)
     assert (record.id, is_this_one) == (first.id, False)
     assert [count(store, table) for table in (KpiImport, Kpi, Ad)] == [1, 1, 1]

@@ -351,7 +351,13 @@ def test_the_relation_is_used_only_when_it_is_shown() -> None:
     rng = np.random.default_rng(3)
     scores = {i: float(rng.normal(5, 1)) for i in range(60)}
     rows = tuple(
-        Delivered(i, i % 6 + 1, 20_000, int(rng.binomial(20_000, 0.02 * np.exp(0.15 * (scores[i] - 5)))), 0)
+        Delivered(
+            creative_id=i,
+            campaign_id=i % 6 + 1,
+            impressions=20_000,
+            clicks=int(rng.binomial(20_000, 0.02 * np.exp(0.15 * (scores[i] - 5)))),
+            conversions=0,
+        )
         for i in scores
     )
     relation = fit_relation(rows, scores)

@@ -18,7 +18,7 @@ MOST_EQUAL = 20  # names, or figures of one day, that more ads than this have te
 _LONG_ID = 10  # digits that nobody counts up to: ids of platforms have more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KnownAd:
     """What is known of an ad besides its figures."""
 
@@ -92,9 +92,19 @@ def known_ads(session: Session, ads: Collection[int]) -> dict[int, KnownAd]:
         select(AdCreative.ad_id, AdCreative.creative_id).where(among(session, AdCreative.ad_id, ads))
     ):
         creatives[ad].add(creative)
-    columns = (Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Ad.campaign_id)
-    rows = session.execute(select(*columns).where(among(session, Ad.id, ads)))
-    return {row[0]: KnownAd(*row[1:], frozenset(creatives[row[0]])) for row in rows}
+    columns = (Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Ad.campaign_id)
+    rows = session.execute(select(Ad.id, *columns).where(among(session, Ad.id, ads)))
+    return {
+        ad: KnownAd(
+            platform=platform,
+            account=account,
+            external_id=external_id,
+            creative_name=creative_name,
+            campaign_id=campaign_id,
+            creatives=frozenset(creatives[ad]),
+        )
+        for ad, platform, account, external_id, creative_name, campaign_id in rows
+    }
 
 
 def of_one_id(

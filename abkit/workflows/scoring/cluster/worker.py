@@ -143,13 +143,13 @@ def _files(places: Sequence[bytes], elsewhere: Sequence[bool], settings: Scoring
         refused = {one.address: f"{one.reason} ({one.hint})" if one.hint else one.reason for one in found.refused}
         remaining = iter(addresses)
         yield [
-            _fetched(next(remaining), came, refused) if away else ImageFile(Path(os.fsdecode(place)))
+            _fetched(next(remaining), came, refused) if away else ImageFile(path=Path(os.fsdecode(place)))
             for place, away in zip(places, elsewhere, strict=True)
         ]
 
 
 def _fetched(address: Address, came: Mapping[str, Path], refused: Mapping[str, str]) -> ImageFile:
     if address.full in came:
-        return ImageFile(came[address.full], origin=address)
+        return ImageFile(path=came[address.full], origin=address)
     reason = refused.get(address.shown, "it could not be fetched")
-    return ImageFile(Path(address.name), FileState.REJECTED, reason=reason, origin=address)
+    return ImageFile(path=Path(address.name), state=FileState.REJECTED, reason=reason, origin=address)
