@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from abkit.workflows.kpis.imports import ImportList, UndoReport
     from abkit.workflows.kpis.linking.report import LinkReport
     from abkit.workflows.kpis.preview import ImportPreview
-    from abkit.workflows.learning.appeals import StoredAppeals
-    from abkit.workflows.learning.trials import RetrainResult
-    from abkit.workflows.learning.worth import WorthReport
+    from abkit.workflows.learning.appeals.appeals import StoredAppeals
+    from abkit.workflows.learning.retraining.trials import RetrainResult
+    from abkit.workflows.learning.worth.worth import WorthReport
     from abkit.workflows.models.train import Progress as Stages
     from abkit.workflows.ratings.next_labels import NextLabels
     from abkit.workflows.reviews.reviews import Flow, GateResult, Reviewed, VariantReview
@@ -154,7 +154,7 @@ class Workspace:
             UsageError: There are no images at these paths, or no such version.
             AbkitError: The model or the store cannot be used.
         """
-        from abkit.workflows.learning.shadow import score_beside
+        from abkit.workflows.learning.retraining.shadow import score_beside
         from abkit.workflows.scoring.image_files import fetched_images
         from abkit.workflows.scoring.score import score_paths
 
@@ -444,7 +444,7 @@ class Workspace:
             UsageError: There is no such KPI, campaign or segment.
             AbkitError: Amounts are in several currencies and nothing says how to convert them.
         """
-        from abkit.workflows.learning.appeals import record_appeals
+        from abkit.workflows.learning.appeals.appeals import record_appeals
 
         return record_appeals(
             self.store,
@@ -522,8 +522,8 @@ class Workspace:
             InvalidInput: A cost or a value is not valid.
         """
         from abkit.stats.listening.savings import VariantCosts
-        from abkit.workflows.learning.event_value import GivenEventValue
-        from abkit.workflows.learning.worth import worth
+        from abkit.workflows.learning.worth.event_value import GivenEventValue
+        from abkit.workflows.learning.worth.worth import worth
 
         return worth(
             self.store,
@@ -641,7 +641,7 @@ class Workspace:
             UsageError: No such metric or segment, or no challenger is held.
             AbkitError: The champion cannot be used, or amounts are in several currencies.
         """
-        from abkit.workflows.learning.retrain import retrain
+        from abkit.workflows.learning.retraining.retrain import retrain
 
         return retrain(
             self.store,

@@ -140,7 +140,7 @@ def taste_curve(answers, alike, truth, kinds, held):
 
 def challenger(paths, answers, view, truth, kinds, held):
     """Return the accuracy on held-out images of what the button of the page trains from these answers."""
-    from abkit.workflows.learning.labeled import train_on_labels
+    from abkit.workflows.learning.retraining.labeled import train_on_labels
     from abkit_model.evaluation.trained_scorer import predict
     from abkit_model.scorer import Scorer
 

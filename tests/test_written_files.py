@@ -20,7 +20,7 @@ from abkit.errors import AbkitError
 from abkit.reporting.charts.theme import save_chart
 from abkit.reporting.page.html import write_page
 from abkit.reporting.tables.experiments import programme
-from abkit.workflows.learning.tables import write_table
+from abkit.workflows.learning.retraining.tables import write_table
 from abkit.workflows.upkeep.workspace import make_workspace
 from abkit.workflows.uploads import keep_exports
 from abkit.written_files import whole_file

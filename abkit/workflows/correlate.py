@@ -44,7 +44,7 @@ from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, parse_choice
 from abkit.workflows.creatives.per_creative import PerCreative, by_creative, need_money, spread_of
 from abkit.workflows.creatives.unseen_scores import LEARNED_FROM, unseen_scores
-from abkit.workflows.learning.appeals import StoredAppeals, find_appeals
+from abkit.workflows.learning.appeals.appeals import StoredAppeals, find_appeals
 
 _NO_SCORES = "nothing has been scored yet: `abkit score IMAGES --campaign KEY`"
 _NO_KPIS = "no scored creative has enough delivery in this window: `abkit kpi import FILE`, then `abkit kpi link`"

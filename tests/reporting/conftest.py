@@ -21,8 +21,8 @@ from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
 from abkit.stats.estimate import Estimate
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
 from abkit.vocabulary import CreativeAction
-from abkit.workflows.learning.actions import ActionItem, Actions
-from abkit.workflows.learning.event_value import EventValue
+from abkit.workflows.learning.worth.actions import ActionItem, Actions
+from abkit.workflows.learning.worth.event_value import EventValue
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

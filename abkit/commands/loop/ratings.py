@@ -121,7 +121,7 @@ def _write_outcomes(
     *,
     only_experiments: bool,
 ) -> None:
-    from abkit.workflows.learning.outcome_table import write_outcomes
+    from abkit.workflows.learning.retraining.outcome_table import write_outcomes
 
     day = (as_of or datetime.now(UTC)).date()
     with context.store() as store:
@@ -181,7 +181,7 @@ def agreement(
 @app.command()
 def train(ctx: typer.Context, seed: SeedOption = 0, form: FormatOption = Format.TABLE) -> None:
     """Train a challenger on all ratings and comparisons in the store; the active model stays as it is."""
-    from abkit.workflows.learning.labeled import train_on_labels
+    from abkit.workflows.learning.retraining.labeled import train_on_labels
 
     context: CommandContext = ctx.obj
     with context.store() as store, progress_bars() as progress:

@@ -69,7 +69,7 @@ def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreF
     one, after all others; one that ended its job too often is left out, and an alert names it.
     """
     from abkit.intake.media.images import find_images
-    from abkit.workflows.learning.shadow import score_beside
+    from abkit.workflows.learning.retraining.shadow import score_beside
     from abkit.workflows.scoring.score import TOGETHER, score_paths
 
     folder = _watched(settings.workspace, arguments.folder)

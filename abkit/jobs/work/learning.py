@@ -26,7 +26,7 @@ class Retrain(Arguments):
 
 def retrain(store: Store, settings: Settings, tick: Tick, arguments: Retrain) -> Mapping[str, Any]:
     """Retrain as of the day of the tick. What an earlier attempt of the same tick found stands."""
-    from abkit.workflows.learning.retrain import retrain as work
+    from abkit.workflows.learning.retraining.retrain import retrain as work
 
     with store.read() as session:
         found = trials.trial_of_run(session, tick.run.id)
@@ -49,7 +49,7 @@ def retrain(store: Store, settings: Settings, tick: Tick, arguments: Retrain) ->
 
 def train_labels(store: Store, settings: Settings, tick: Tick, arguments: Arguments) -> Mapping[str, Any]:
     """Train a challenger on ratings and comparisons; how far it is stands in the outcome of the run meanwhile."""
-    from abkit.workflows.learning.labeled import train_on_labels
+    from abkit.workflows.learning.retraining.labeled import train_on_labels
 
     told, images = 0.0, WatchedImages(settings, Openings.of(store, tick))
 

@@ -9,14 +9,14 @@ from abkit.records import percent
 from abkit.reporting.charts.scores import RankedCreative
 from abkit.reporting.page.records import ReportData
 from abkit.stats.estimate import Estimate
-from abkit.workflows.learning.action_words import (
+from abkit.workflows.learning.worth.action_words import (
     ACTION_LISTS,
     ACTION_RULE,
     action_headline,
     action_sentences,
 )
-from abkit.workflows.learning.actions import Actions
-from abkit.workflows.learning.worth_words import alike, count
+from abkit.workflows.learning.worth.actions import Actions
+from abkit.workflows.learning.worth.worth_words import alike, count
 
 EXTREMES = 3
 """How many of the best and the worst are shown."""

@@ -15,7 +15,7 @@ from abkit.store.catalog import creatives
 from abkit.store.kpis.delivery import Deliveries
 from abkit.store.scores import RankedScore, ranking
 from abkit.vocabulary import CreativeAction
-from abkit.workflows.learning.actions import ActionItem, Actions
+from abkit.workflows.learning.worth.actions import ActionItem, Actions
 from abkit.workflows.scoring.results import is_far, known_interval
 
 if TYPE_CHECKING:

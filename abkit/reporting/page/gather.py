@@ -38,10 +38,10 @@ from abkit.workflows.creatives.per_creative import PerCreative, spread_of
 from abkit.workflows.creatives.unseen_scores import unseen_scores
 from abkit.workflows.experiments.review.programme import programme_of
 from abkit.workflows.experiments.review.standing import standings
-from abkit.workflows.learning.actions import Actions, find_actions
-from abkit.workflows.learning.appeals import find_appeals
-from abkit.workflows.learning.event_value import RECENT
-from abkit.workflows.learning.worth import WorthReport, find_worth
+from abkit.workflows.learning.appeals.appeals import find_appeals
+from abkit.workflows.learning.worth.actions import Actions, find_actions
+from abkit.workflows.learning.worth.event_value import RECENT
+from abkit.workflows.learning.worth.worth import WorthReport, find_worth
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

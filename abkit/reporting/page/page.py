@@ -22,8 +22,8 @@ from abkit.store.schema import Alert, CorrelationResult
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.review.programme import ProgrammeRow, cumulative_in_words, rates_in_words
 from abkit.workflows.experiments.review.words import interval_in_words
-from abkit.workflows.learning.action_words import TONES, WORDS
-from abkit.workflows.learning.worth_words import share_rows, worth_sentences
+from abkit.workflows.learning.worth.action_words import TONES, WORDS
+from abkit.workflows.learning.worth.worth_words import share_rows, worth_sentences
 from abkit.workflows.scoring.results import UNLIKE
 
 CONTENTS = (

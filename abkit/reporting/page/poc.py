@@ -23,8 +23,8 @@ from abkit.store.kpis.delivery import Filters, deliveries
 from abkit.store.schema import ModelVersion
 from abkit.version import __version__
 from abkit.vocabulary import DriftDecision
-from abkit.workflows.learning.worth import WorthReport, find_worth, judged_version
-from abkit.workflows.learning.worth_words import (
+from abkit.workflows.learning.worth.worth import WorthReport, find_worth, judged_version
+from abkit.workflows.learning.worth.worth_words import (
     amount,
     count,
     dropping_sentence,

@@ -14,8 +14,8 @@ from abkit.store.kpis.once.provisional import Provisional
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
 from abkit.workflows.creatives.fatigue import CreativeFatigue
 from abkit.workflows.experiments.review.programme import Programme
-from abkit.workflows.learning.actions import Actions
-from abkit.workflows.learning.worth import WorthReport
+from abkit.workflows.learning.worth.actions import Actions
+from abkit.workflows.learning.worth.worth import WorthReport
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from abkit.workflows.creatives.fatigue import find_fatigue
 from abkit.workflows.creatives.per_creative import Spread, spread_of
 from abkit.workflows.leaderboard.figures import RATES, Interval, format_of, rate_columns
 from abkit.workflows.leaderboard.summary import LISTED, POINTS, Summary
-from abkit.workflows.learning.action_words import ACTION_LISTS, action_headline, action_sentences
-from abkit.workflows.learning.actions import Actions, find_actions
-from abkit.workflows.learning.appeals import StoredAppeals, find_appeals
-from abkit.workflows.learning.event_value import RECENT
-from abkit.workflows.learning.worth import find_worth
+from abkit.workflows.learning.appeals.appeals import StoredAppeals, find_appeals
+from abkit.workflows.learning.worth.action_words import ACTION_LISTS, action_headline, action_sentences
+from abkit.workflows.learning.worth.actions import Actions, find_actions
+from abkit.workflows.learning.worth.event_value import RECENT
+from abkit.workflows.learning.worth.worth import find_worth
 from abkit.workflows.scoring.results import distinct_names, is_far, known_interval
 from abkit.workflows.scoring.shortlist import relation_sentences
 from abkit_model.selection import best_probabilities, error_spread

@@ -10,7 +10,7 @@ import pytest
 from abkit.store.database.engine import Store
 from tests.commands.conftest import Here
 from tests.monitoring_rows import seeded
-from tests.workflows.learning.test_worth import LAST, fill
+from tests.workflows.learning.worth.test_worth import LAST, fill
 
 
 @pytest.fixture(scope="module")

@@ -28,9 +28,9 @@ from abkit.store.runs import RunRecord
 from abkit.store.schema import Alert, Run
 from abkit.vocabulary import RunState
 from abkit.workflows.kpis import import_kpis
-from abkit.workflows.learning import image_watch, shadow
-from abkit.workflows.learning import retrain as retraining
-from abkit.workflows.learning import scores as learned_scores
+from abkit.workflows.learning.retraining import image_watch, shadow
+from abkit.workflows.learning.retraining import retrain as retraining
+from abkit.workflows.learning.retraining import scores as learned_scores
 from abkit.workflows.scoring import score
 from tests.alerts.conftest import both_engines
 from tests.jobs.fleet import add_schedule

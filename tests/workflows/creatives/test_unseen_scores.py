@@ -14,7 +14,7 @@ from abkit.store.schema import ModelVersion
 from abkit.vocabulary import ListeningVerdict
 from abkit.workflows.correlate import correlate
 from abkit.workflows.creatives.unseen_scores import LEARNED_FROM, unseen_scores
-from abkit.workflows.learning.worth import find_worth
+from abkit.workflows.learning.worth.worth import find_worth
 from tests.monitoring_rows import Seed, seeded
 from tests.store.test_trials import other_version, trial
 

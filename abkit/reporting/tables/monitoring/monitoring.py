@@ -16,7 +16,7 @@ from abkit.vocabulary import CorrelationScope, CorrelationStatistic
 from abkit.workflows.correlate import CorrelationReport, VersionReport
 from abkit.workflows.creatives.fatigue import CreativeFatigue, FatigueReport
 from abkit.workflows.drift.results import DriftReport, LayerResult
-from abkit.workflows.learning.appeals import StoredAppeals
+from abkit.workflows.learning.appeals.appeals import StoredAppeals
 
 
 @view_of.register

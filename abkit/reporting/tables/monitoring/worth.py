@@ -9,8 +9,8 @@ from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
 from abkit.stats.estimate import Estimate
-from abkit.workflows.learning.worth import WorthReport
-from abkit.workflows.learning.worth_words import share_rows, worth_sentences
+from abkit.workflows.learning.worth.worth import WorthReport
+from abkit.workflows.learning.worth.worth_words import share_rows, worth_sentences
 
 
 @view_of.register

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
-from abkit.workflows.learning.outcome_table import OutcomeTableWritten
-from abkit.workflows.learning.trials import RetrainResult
+from abkit.workflows.learning.retraining.outcome_table import OutcomeTableWritten
+from abkit.workflows.learning.retraining.trials import RetrainResult
 
 _COLUMNS = ("figure", "champion", "challenger", "difference", "ci_low", "ci_high")
 

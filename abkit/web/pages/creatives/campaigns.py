@@ -61,7 +61,7 @@ def campaigns(
 @router.get("/campaigns/{campaign_id}", name="campaign")
 def campaign(request: Request, served: Served, person: Viewer, campaign_id: Id) -> Response:
     """Show the creatives of a campaign."""
-    from abkit.workflows.learning import action_words
+    from abkit.workflows.learning.worth import action_words
 
     wanted = asked_for(request.query_params)
     asked = {"order": wanted.order, "reverse": wanted.reverse, "wanted": wanted.entries}
@@ -134,7 +134,7 @@ def pair(
 ) -> Response:
     """Show two creatives of a campaign side by side."""
     from abkit.workflows.leaderboard.pair import compare_pair
-    from abkit.workflows.learning import action_words
+    from abkit.workflows.learning.worth import action_words
 
     if creative is None or len(creative) != 2:
         raise UsageError(f"{len(creative or ())} creatives are chosen", hint="go back and choose two to compare")
@@ -181,7 +181,7 @@ def _tags_and_lists(
     served: Workspace, board: Leaderboard
 ) -> tuple[list[tuple[str, int]], list[tuple[str, str, list[Any], int]]]:
     """Return the tags of a campaign; and name, meaning, first creatives and length of each list of advice."""
-    from abkit.workflows.learning import action_words
+    from abkit.workflows.learning.worth import action_words
 
     lists = board.summary.lists if board.summary else ()
     ids = [one for _, some, _ in lists for one in some]

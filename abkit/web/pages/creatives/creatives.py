@@ -31,7 +31,7 @@ router = APIRouter()
 @router.get("/creatives/{sha256}", name="creative")
 def creative(request: Request, served: Served, person: Viewer, sha256: str) -> Response:
     """Show everything about a creative."""
-    from abkit.workflows.learning import action_words
+    from abkit.workflows.learning.worth import action_words
 
     found = _about(served, sha256)
     background: Background = request.app.state.background

@@ -19,7 +19,7 @@ from abkit.store.kpis.late_events import DeliveryRow
 from abkit.vocabulary import Direction, DriftVerdict, Layer, Metric, Window
 from abkit.workflows.drift.results import LayerResult, show_p
 from abkit.workflows.drift.windows.windows import DriftWindows
-from abkit.workflows.learning.delivered import LONG, DeliveredRows, ages, ideas_of_rows, labels
+from abkit.workflows.learning.appeals.delivered import LONG, DeliveredRows, ages, ideas_of_rows, labels
 
 
 @dataclass(frozen=True, kw_only=True)

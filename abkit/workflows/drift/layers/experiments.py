@@ -15,7 +15,7 @@ from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.creatives.unseen_scores import unseen_scores
 from abkit.workflows.drift.results import LayerResult, show_p
 from abkit.workflows.drift.windows.windows import DriftWindows
-from abkit.workflows.learning.randomized import trials_of
+from abkit.workflows.learning.appeals.randomized import trials_of
 
 
 def judge_experiments(

@@ -18,7 +18,7 @@ from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.layers.delivery import Delivered
 from abkit.workflows.drift.layers.what_moved import mix_row
 from abkit.workflows.drift.results import LayerResult, show_p
-from abkit.workflows.learning.delivered import labels
+from abkit.workflows.learning.appeals.delivered import labels
 
 _SHOWN = 3
 _KEPT = 20

@@ -32,8 +32,8 @@ from abkit.store.database.engine import Store
 from abkit.store.schema import ModelVersion
 from abkit.vocabulary import ListeningVerdict, Metric, WinnerRule, parse_choice
 from abkit.workflows.creatives.unseen_scores import LEARNED_FROM, UnseenScores, unseen_scores
-from abkit.workflows.learning.appeals import StoredAppeals, find_appeals
-from abkit.workflows.learning.event_value import EventValue, GivenEventValue, event_value
+from abkit.workflows.learning.appeals.appeals import StoredAppeals, find_appeals
+from abkit.workflows.learning.worth.event_value import EventValue, GivenEventValue, event_value
 
 DEFAULT_K = 3
 WEEKS_A_MONTH = 365.25 / 12 / 7

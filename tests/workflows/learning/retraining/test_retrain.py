@@ -25,13 +25,13 @@ from abkit.store.runs import begin_run
 from abkit.store.schema import Creative, ModelVersion, RetrainJudged, RetrainTrial, Run
 from abkit.vocabulary import TrialDecision
 from abkit.workflows.active_model import ActiveModel
-from abkit.workflows.learning import retrain as module
-from abkit.workflows.learning.appeals import StoredAppeals
-from abkit.workflows.learning.challenger import Challenger
-from abkit.workflows.learning.image_watch import Unwatched
-from abkit.workflows.learning.shadow import score_beside
-from abkit.workflows.learning.tables import KnownTables
-from abkit.workflows.learning.trials import RetrainResult
+from abkit.workflows.learning.appeals.appeals import StoredAppeals
+from abkit.workflows.learning.retraining import retrain as module
+from abkit.workflows.learning.retraining.challenger import Challenger
+from abkit.workflows.learning.retraining.image_watch import Unwatched
+from abkit.workflows.learning.retraining.shadow import score_beside
+from abkit.workflows.learning.retraining.tables import KnownTables
+from abkit.workflows.learning.retraining.trials import RetrainResult
 from abkit_model.errors import EncoderUnavailable, LabelError
 from tests.monitoring_rows import seeded
 from tests.store.rows import NOW, add_version
@@ -229,7 +229,7 @@ def test_a_challenger_whose_scores_the_store_does_not_take_leaves_the_champions_
 ) -> None:
     held = shop.retrain(0.6, as_of=START + timedelta(days=10), shadow=True)
     full = StoreError("the disk of the store is full", hint="make room")
-    monkeypatch.setattr("abkit.workflows.learning.shadow.scores_of", Mock(side_effect=full))
+    monkeypatch.setattr("abkit.workflows.learning.retraining.shadow.scores_of", Mock(side_effect=full))
     said = score_beside(shop.store, shop.settings, sorted(shop.truth))
     assert said == (
         f"the challenger {held.challenger[:12]} that is held did not score: the disk of the store is full (make room)"

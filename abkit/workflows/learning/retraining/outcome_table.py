@@ -16,8 +16,8 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.vocabulary import Metric
 from abkit.workflows.creatives.creative_files import common_folder, find_images, image_names, named_in
-from abkit.workflows.learning.appeals import find_appeals
-from abkit.workflows.learning.tables import campaigns_of, outcome_rows, write_table
+from abkit.workflows.learning.appeals.appeals import find_appeals
+from abkit.workflows.learning.retraining.tables import campaigns_of, outcome_rows, write_table
 
 
 @dataclass(frozen=True, kw_only=True)

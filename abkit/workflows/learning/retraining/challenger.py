@@ -11,9 +11,9 @@ from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.store.database.engine import Store
 from abkit.workflows.active_model import ActiveModel, find_model
-from abkit.workflows.learning.appeals import StoredAppeals
-from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch, encode_ahead
-from abkit.workflows.learning.tables import KnownTables, known_tables
+from abkit.workflows.learning.appeals.appeals import StoredAppeals
+from abkit.workflows.learning.retraining.image_watch import UNWATCHED, ImageWatch, encode_ahead
+from abkit.workflows.learning.retraining.tables import KnownTables, known_tables
 from abkit.workflows.models.results import moved_by
 from abkit.workflows.models.train import Progress, train
 from abkit_model.errors import LabelError

@@ -22,12 +22,12 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import RetrainTrial
 from abkit.vocabulary import Metric, TrialDecision, parse_choice
 from abkit.workflows.active_model import ActiveModel, ensure_active_model
-from abkit.workflows.learning.appeals import StoredAppeals, find_appeals
-from abkit.workflows.learning.challenger import Challenger, train_challenger
-from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch
-from abkit.workflows.learning.launched import LaunchWindow, launch_window, launches_of
-from abkit.workflows.learning.scores import score_as, scores_of
-from abkit.workflows.learning.trials import RetrainResult
+from abkit.workflows.learning.appeals.appeals import StoredAppeals, find_appeals
+from abkit.workflows.learning.retraining.challenger import Challenger, train_challenger
+from abkit.workflows.learning.retraining.image_watch import UNWATCHED, ImageWatch
+from abkit.workflows.learning.retraining.launched import LaunchWindow, launch_window, launches_of
+from abkit.workflows.learning.retraining.scores import score_as, scores_of
+from abkit.workflows.learning.retraining.trials import RetrainResult
 from abkit.workflows.models.train import Progress, alive, require_model
 from abkit_model.errors import LabelError
 

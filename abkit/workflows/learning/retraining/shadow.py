@@ -10,8 +10,8 @@ from abkit.store import models, scores, trials
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.workflows.active_model import ActiveModel
-from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch
-from abkit.workflows.learning.scores import log_scores, scores_of
+from abkit.workflows.learning.retraining.image_watch import UNWATCHED, ImageWatch
+from abkit.workflows.learning.retraining.scores import log_scores, scores_of
 
 
 def score_beside(store: Store, settings: Settings, creatives: Collection[int], watch: ImageWatch = UNWATCHED) -> str:

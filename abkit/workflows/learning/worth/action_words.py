@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from abkit.records import percent
 from abkit.vocabulary import CreativeAction
-from abkit.workflows.learning.actions import CERTAIN, Actions
-from abkit.workflows.learning.worth_words import amount, count
+from abkit.workflows.learning.worth.actions import CERTAIN, Actions
+from abkit.workflows.learning.worth.worth_words import amount, count
 
 #: What is done with a creative, in a word or two, and the color of its tag.
 WORDS: Mapping[str, str] = {

@@ -21,10 +21,10 @@ from abkit.errors import InvalidInput
 from abkit.store.database.engine import Store
 from abkit.store.schema import Campaign, Creative, CreativeAlias, Rater, Rating, RatingImport, RatingSource
 from abkit.workflows.creatives import creative_files
-from abkit.workflows.learning import challenger, image_watch, labeled
-from abkit.workflows.learning.appeals import find_appeals
-from abkit.workflows.learning.outcome_table import write_outcomes
-from abkit.workflows.learning.tables import KnownTables, known_tables
+from abkit.workflows.learning.appeals.appeals import find_appeals
+from abkit.workflows.learning.retraining import challenger, image_watch, labeled
+from abkit.workflows.learning.retraining.outcome_table import write_outcomes
+from abkit.workflows.learning.retraining.tables import KnownTables, known_tables
 from abkit_model.data.outcomes import read_outcomes
 from abkit_model.data.raters import contrary_raters
 from abkit_model.training.request import TrainingRequest

@@ -13,7 +13,7 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord
 from abkit.workflows.active_model import ActiveModel
 from abkit.workflows.creatives.creative_files import find_images, image_names
-from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch
+from abkit.workflows.learning.retraining.image_watch import UNWATCHED, ImageWatch
 from abkit.workflows.scoring.kept_tokens import KeptTokens
 
 if TYPE_CHECKING:

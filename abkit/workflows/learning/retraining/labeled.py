@@ -12,9 +12,9 @@ from abkit.store.ratings import read
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import ensure_active_model
 from abkit.workflows.creatives.creative_files import common_folder, find_images, image_names, named_in
-from abkit.workflows.learning.challenger import FEWEST_PAIRS, FEWEST_RATED, new_folder
-from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch, encode_ahead, harmless
-from abkit.workflows.learning.tables import rating_rows, write_table
+from abkit.workflows.learning.retraining.challenger import FEWEST_PAIRS, FEWEST_RATED, new_folder
+from abkit.workflows.learning.retraining.image_watch import UNWATCHED, ImageWatch, encode_ahead, harmless
+from abkit.workflows.learning.retraining.tables import rating_rows, write_table
 from abkit.workflows.models.results import TrainingResult
 from abkit.workflows.models.train import Progress, scores_are_chances, train
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from abkit.config import RetrainSettings
 from abkit.stats.account_clusters import account_labels
 from abkit.stats.promotion.launches import Launches
-from abkit.workflows.learning.appeals import StoredAppeals
+from abkit.workflows.learning.appeals.appeals import StoredAppeals
 
 #: More creatives than this are not kept from learning; by then the gate finds a gain of 0.3 in 8 of 10 cases.
 ENOUGH_JUDGED = 300

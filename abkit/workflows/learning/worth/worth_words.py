@@ -7,7 +7,7 @@ from abkit.records import decimal, percent
 from abkit.stats.estimate import Estimate
 from abkit.stats.listening.policy import PolicyValue
 from abkit.vocabulary import ListeningVerdict
-from abkit.workflows.learning.worth import WorthReport
+from abkit.workflows.learning.worth.worth import WorthReport
 
 NOT_KNOWN = (
     "What it is worth in money is not known: import KPIs with spend or revenue, or say what one is worth "

@@ -15,8 +15,8 @@ import numpy as np
 from abkit.store.database.engine import Store
 from abkit.store.ratings import read
 from abkit.workflows.creatives.creative_files import common_folder, find_images, image_names, named_in
-from abkit.workflows.learning.appeals import StoredAppeals, source_of
-from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch, harmless
+from abkit.workflows.learning.appeals.appeals import StoredAppeals, source_of
+from abkit.workflows.learning.retraining.image_watch import UNWATCHED, ImageWatch, harmless
 from abkit.written_files import whole_file
 
 OUTCOME_COLUMNS = (

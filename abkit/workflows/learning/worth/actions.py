@@ -20,9 +20,9 @@ from abkit.store import scores as score_rows
 from abkit.store.catalog import creatives
 from abkit.store.kpis.delivery import Filters, deliveries
 from abkit.vocabulary import CreativeAction, DriftDecision, ListeningVerdict
-from abkit.workflows.learning.appeals import StoredAppeals
-from abkit.workflows.learning.event_value import RECENT, EventValue
-from abkit.workflows.learning.worth import WorthReport, scaled
+from abkit.workflows.learning.appeals.appeals import StoredAppeals
+from abkit.workflows.learning.worth.event_value import RECENT, EventValue
+from abkit.workflows.learning.worth.worth import WorthReport, scaled
 
 Floats = NDArray[np.float64]
 

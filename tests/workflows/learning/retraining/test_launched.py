@@ -11,8 +11,8 @@ import numpy as np
 from abkit.config import RetrainSettings
 from abkit.stats.appeal.appeal import Appeals
 from abkit.vocabulary import Metric
-from abkit.workflows.learning.appeals import StoredAppeals
-from abkit.workflows.learning.launched import LaunchWindow, launch_window, launches_of
+from abkit.workflows.learning.appeals.appeals import StoredAppeals
+from abkit.workflows.learning.retraining.launched import LaunchWindow, launch_window, launches_of
 
 TODAY = date(2026, 6, 30)
 

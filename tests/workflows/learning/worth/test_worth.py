@@ -16,11 +16,11 @@ from abkit.store.database.engine import Store
 from abkit.vocabulary import CreativeAction, ListeningVerdict
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, decide_experiment
 from abkit.workflows.experiments.plan import ExperimentPlan
-from abkit.workflows.learning.actions import Actions, find_actions
-from abkit.workflows.learning.appeals import find_appeals
-from abkit.workflows.learning.event_value import GivenEventValue
-from abkit.workflows.learning.worth import WEEKS_A_MONTH, WorthReport, find_worth, worth
-from abkit.workflows.learning.worth_words import worth_sentences
+from abkit.workflows.learning.appeals.appeals import find_appeals
+from abkit.workflows.learning.worth.actions import Actions, find_actions
+from abkit.workflows.learning.worth.event_value import GivenEventValue
+from abkit.workflows.learning.worth.worth import WEEKS_A_MONTH, WorthReport, find_worth, worth
+from abkit.workflows.learning.worth.worth_words import worth_sentences
 from tests.monitoring_rows import Seed, seeded
 
 START = date(2025, 3, 3)

@@ -30,8 +30,8 @@ from abkit.store.kpis.accounts import accounts_of
 from abkit.store.kpis.delivery import parse_segment
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import AppealSource, Metric, parse_choice
-from abkit.workflows.learning.delivered import DeliveredRows, ages, events_of, ideas_of_rows
-from abkit.workflows.learning.randomized import Trials, trials_of
+from abkit.workflows.learning.appeals.delivered import DeliveredRows, ages, events_of, ideas_of_rows
+from abkit.workflows.learning.appeals.randomized import Trials, trials_of
 
 STEERED = "impressions followed early {events} in its campaign: it counts half, and may be biased"
 ALONE = "never shown beside another creative of its campaign"

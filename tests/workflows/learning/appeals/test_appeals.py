@@ -16,7 +16,7 @@ from abkit.store.database.engine import Store
 from abkit.store.schema import Appeal, Run
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, decide_experiment
 from abkit.workflows.experiments.plan import ExperimentPlan
-from abkit.workflows.learning.appeals import StoredAppeals, find_appeals, read_appeals, record_appeals
+from abkit.workflows.learning.appeals.appeals import StoredAppeals, find_appeals, read_appeals, record_appeals
 from tests.monitoring_rows import Seed, seeded
 
 START, LATER = date(2025, 3, 3), date(2025, 12, 31)

@@ -1,0 +1,1 @@
+"""Training again: tables to learn from, a challenger, its trial on later launches."""
