@@ -5,9 +5,21 @@ No other process sees them: filling them may take long, and locks nothing.
 
 import io
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, FromClause, MetaData, Table, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    MetaData,
+    Table,
+    bindparam,
+    insert,
+    literal,
+    null,
+    text,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable, DropTable
 
@@ -20,6 +32,7 @@ if TYPE_CHECKING:
 Published = TypeVar("Published")
 
 _AT_ONCE = 100_000
+_BOUND_AT_ONCE = 10_000
 
 
 def create_stage(connection: Connection, tables: MetaData) -> None:
@@ -74,13 +87,35 @@ def _copy(connection: Connection, table: Table, frame: "pl.DataFrame") -> None:
 def _executemany(connection: Connection, table: Table, frame: "pl.DataFrame") -> None:
     import polars as pl
 
-    frame = frame.with_columns(pl.col(pl.Date).cast(pl.String))
-    marks = ", ".join("?" * frame.width)
-    statement = f"INSERT INTO {table.name} ({', '.join(frame.columns)}) VALUES ({marks})"  # noqa: S608
-    cursor = connection.connection.cursor()
-    for part in frame.iter_slices(_AT_ONCE):
-        cursor.executemany(statement, part.rows())
+    # A column with one value throughout is part of the statement: of a million rows, each value bound takes its time.
+    same = {column.name: column[0] for column in frame if _is_one_value(column)}
+    values = {name: _written(same[name]) if name in same else bindparam(name, required=False) for name in frame.columns}
+    statement = insert(table).values(values).compile(connection, compile_kwargs={"render_postcompile": True})
+    varied = frame.select(statement.positiontup or [])
+    cursor: Any = connection.connection.cursor()
+    if not varied.width:
+        cursor.executemany(str(statement), repeat((), frame.height))
+    for part in varied.iter_slices(_BOUND_AT_ONCE):
+        texts = part.with_columns(pl.col(pl.Date).cast(pl.String))
+        # zip makes one tuple after the other of lists, in the same place; rows() makes all of them.
+        cursor.executemany(str(statement), zip(*(column.to_list() for column in texts), strict=True))
     cursor.close()
+
+
+def _is_one_value(column: "pl.Series") -> bool:
+    """Return whether a column of whole numbers or plain texts has one value throughout."""
+    import polars as pl
+
+    first, missing = column[0], column.null_count()
+    if missing:
+        return missing == column.len()
+    if not column.dtype.is_integer() and not (column.dtype == pl.String and first.isprintable()):
+        return False
+    return bool((column == first).all())
+
+
+def _written(value: int | str | None) -> ColumnElement[Any]:
+    return null() if value is None else literal(value, literal_execute=True)
 
 
 def publish_staged(

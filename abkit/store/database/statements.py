@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -62,7 +63,7 @@ def insert_missing(
     session.flush()  # rows that these refer to may still wait
     # In the order of the key: two processes that insert the same rows in different orders would each hold a row that
     # the other waits for, and PostgreSQL would end one of them.
-    session.execute(statement, [dict(row) for row in sorted(rows, key=lambda row: [row[name] for name in key])])
+    session.execute(statement, sorted(rows, key=itemgetter(*key)))
 
 
 def total(column: Any) -> Any:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -29,6 +29,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    not_,
     or_,
     select,
     union,
@@ -61,6 +62,7 @@ from abkit.store.kpis.stage import (
     STAGE_KPI,
     STAGE_MATCH,
     STAGE_NAME,
+    STAGE_PERIOD,
     STAGE_REJECT,
     STAGE_SEGMENT,
     TEMPORARY,
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_815
 _AD_KEY = ("platform", "account", "external_id")
+_PERIOD = (STAGE_KPI.c.period_start, STAGE_KPI.c.period_end)
 _FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
 
 
@@ -130,9 +133,10 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     ads = select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))
     _name_ads(session, header.run_id)
     relink(session, header.run_id, ads=ads)
-    first, last = session.execute(select(func.min(STAGE_KPI.c.period_start), func.max(STAGE_KPI.c.period_end))).one()
-    longer = select(STAGE_KPI.c.place).where(STAGE_KPI.c.period_end > STAGE_KPI.c.period_start).limit(1)
-    has_totals = session.execute(longer).first() is not None
+    period = (STAGE_PERIOD.c.period_start, STAGE_PERIOD.c.period_end)
+    session.execute(insert(STAGE_PERIOD).from_select([*period], select(*_PERIOD).distinct()))
+    first, last = _first_and_last(session)
+    has_totals = session.execute(select(*period).where(period[1] > period[0]).limit(1)).first() is not None
     touched = session.scalars(ads).all()
     # Of new ads there are no other rows: those of a plain file of days have nothing to compete with.
     alone = [ad for ad in touched if ad > newest] if not has_totals and _of_one_kind(session) else ()
@@ -145,11 +149,27 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
         record.options = {**record.options, "values_not_examined": counted.not_examined}
     record.options = {**record.options, HAS_TOTALS: has_totals}
     refresh_launches(session, creatives_of(session, ads), header.run_id)
-    unlinked = without_creative(STAGE_AD.c.ad_id)
-    staged = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)
-    record.unlinked = _file_rows(session, staged, unlinked, _delivers)
+    record.unlinked = _unlinked(session, record.imported + matched)
     session.flush()
     return record, True
+
+
+def _first_and_last(session: Session) -> tuple[date, date]:
+    """Return the first and the last staged day; None of no rows."""
+    extent = select(func.min(STAGE_PERIOD.c.period_start), func.max(STAGE_PERIOD.c.period_end))
+    first, last = session.execute(extent).one()
+    return first, last
+
+
+def _unlinked(session: Session, landed: int) -> int:
+    """Return how many of the rows that landed are of ads without a creative."""
+    unlinked = without_creative(STAGE_AD.c.ad_id)
+    some = [session.execute(select(STAGE_AD.c.ad_no).where(one).limit(1)).first() for one in (not_(unlinked), unlinked)]
+    if None in some:
+        # All of one kind, as they mostly are: no row has to be looked at.
+        return landed if some[0] is None else 0
+    staged = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)
+    return _file_rows(session, staged, unlinked, _delivers)
 
 
 def _of_one_kind(session: Session) -> bool:
@@ -178,7 +198,7 @@ def staged_maybe_twice(session: Session) -> MaybeTwice | None:
 
 def staged_equal_days(session: Session, import_id: int) -> EqualDays | None:
     """Return what another import has of a campaign as the staged one has it, in other ads."""
-    periods = session.execute(select(STAGE_KPI.c.period_start, STAGE_KPI.c.period_end).distinct())
+    periods = session.execute(select(STAGE_PERIOD.c.period_start, STAGE_PERIOD.c.period_end))
     return equal_days(session, import_id, [(start, end) for start, end in periods])
 
 
@@ -194,7 +214,7 @@ def staged_running_totals(session: Session) -> str:
 
 def staged_totals_beside_days(session: Session) -> TotalsBesideDays | None:
     """Return totals of the staged ads' campaigns beside shorter periods of other ads, staged or not."""
-    first, last = session.execute(select(func.min(STAGE_KPI.c.period_start), func.max(STAGE_KPI.c.period_end))).one()
+    first, last = _first_and_last(session)
     if first is None:
         return None
     ads = session.scalars(select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))).all()

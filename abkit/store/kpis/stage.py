@@ -61,6 +61,8 @@ STAGE_KPI = _table(
     Column("spend", Float(53)),
     Column("revenue", Float(53)),
 )
+# The periods of the rows, each once: a million rows have a few days.
+STAGE_PERIOD = _table("stage_period", Column("period_start", Date), Column("period_end", Date))
 STAGE_REJECT = _table(
     "stage_reject",
     Column("line", Integer, primary_key=True, autoincrement=False),

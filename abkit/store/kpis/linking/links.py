@@ -102,7 +102,7 @@ def relink(
     wait_for_turn(session, _LINK_LOCK)
     outcome = LinkOutcome()
     names = _names_to_link(session, ads, keys)
-    candidates = _candidates(session, {key for _, _, key, _ in names})
+    candidates = _candidates(session, {key for _, _, key, _ in names}, None if keys is not None else _keys_of(ads))
     wanted: dict[tuple[int, int], LinkedBy] = {}
     unclear: dict[int, tuple[int, ...]] = {}
     for ad, name, key, campaign in names:
@@ -112,7 +112,7 @@ def relink(
         elif found.candidates or ad not in unclear:
             unclear[ad] = found.candidates
     looked_at = {ad for ad, *_ in names}
-    there = _automatic_links(session, looked_at)
+    there = _automatic_links(session, looked_at, ads)
     gone = {pair: row for pair, row in there.items() if wanted.get(pair) != row.linked_by}
     new = [pair for pair in wanted if pair not in there or pair in gone]
     for part in in_parts([row.id for row in gone.values()]):
@@ -206,8 +206,20 @@ def _names_to_link(
     return list(dict.fromkeys((row[0], row[1], row[2], row[3]) for row in found))
 
 
-def _candidates(session: Session, keys: Collection[str]) -> Candidates:
-    """Return the creatives of campaigns that names with these keys could mean."""
+def _keys_of(ads: Select[int] | None) -> Select[str]:
+    """Return a statement of the keys of all names of these ads; of all ads when None."""
+    keys = select(AdName.link_key)
+    return keys if ads is None else keys.where(AdName.ad_id.in_(ads))
+
+
+def _candidates(session: Session, keys: Collection[str], selected: Select[str] | None) -> Candidates:
+    """Return the creatives of campaigns that names with these keys could mean.
+
+    Args:
+        session: A writing session.
+        keys: The keys.
+        selected: Selects them, and perhaps others: a hundred thousand keys need not travel to the engine and back.
+    """
     # Images that came with ratings only have names, too, but are not what anybody advertises.
     in_a_campaign = exists().where(CampaignCreative.creative_id == CreativeAlias.creative_id)
     statement = (
@@ -222,23 +234,21 @@ def _candidates(session: Session, keys: Collection[str]) -> Candidates:
         .where(in_a_campaign)
     )
     wanted = sorted(keys)
-    named = (
-        NamedCreative(*row)
-        for part in in_parts(wanted)
-        for row in session.execute(statement.where(CreativeAlias.link_key.in_(part)))
-    )
+    parts = in_parts(wanted) if selected is None else [selected]
+    found = (row for part in parts for row in session.execute(statement.where(CreativeAlias.link_key.in_(part))))
+    named = (NamedCreative(*row) for row in found if row.link_key in keys)
     return Candidates(named, creative_ids(session, [key for key in wanted if is_sha256(key)]).items())
 
 
-def _automatic_links(session: Session, ads: Collection[int]) -> dict[tuple[int, int], Row[int, int, int, str]]:
-    """Return the links of these ads that were made by themselves, by ad and creative."""
+def _automatic_links(
+    session: Session, ads: Collection[int], selected: Select[int] | None
+) -> dict[tuple[int, int], Row[int, int, int, str]]:
+    """Return the links of these ads that were made by themselves, by ad and creative; a statement may select them."""
     wanted = select(AdCreative.id, AdCreative.ad_id, AdCreative.creative_id, AdCreative.linked_by)
     wanted = wanted.where(AdCreative.linked_by.in_(AUTOMATIC_LINKS))
-    return {
-        (row.ad_id, row.creative_id): row
-        for part in in_parts(sorted(ads))
-        for row in session.execute(wanted.where(AdCreative.ad_id.in_(part)))
-    }
+    parts = in_parts(sorted(ads)) if selected is None else [selected]
+    found = (row for part in parts for row in session.execute(wanted.where(AdCreative.ad_id.in_(part))))
+    return {(row.ad_id, row.creative_id): row for row in found if row.ad_id in ads}
 
 
 def _describe(session: Session, unclear: Mapping[int, tuple[int, ...]]) -> dict[int, Missing]:

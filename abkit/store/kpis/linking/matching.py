@@ -39,6 +39,9 @@ class Match:
     candidates: tuple[int, ...] = ()
 
 
+_NOTHING = Match()
+
+
 class _Level(IntEnum):
     """How well a name fits, the best first."""
 
@@ -64,6 +67,8 @@ class Candidates:
 
     def match(self, name: str, key: str, campaign: int | None) -> Match:
         """Return what a name with this key means in an ad of this campaign (None: the ad names none)."""
+        if key not in self._by_key and key not in self._hashes:
+            return _NOTHING
         if is_sha256(name) and key in self._hashes:
             return Match(self._hashes[key], LinkedBy.SHA256)
         rows = self._by_key.get(key, [])
@@ -72,7 +77,7 @@ class Candidates:
         if len(ids) <= 1:
             exact = any(row.base_name == base or row.name == name for row in rows)
             by = LinkedBy.NAME if exact else LinkedBy.NORMALIZED
-            return Match(rows[0].creative_id, by) if rows else Match()
+            return Match(rows[0].creative_id, by) if rows else _NOTHING
         if key not in self._groups:
             self._groups[key] = _Group(rows)
         return self._groups[key].choose(name, base, campaign)
