@@ -70,13 +70,8 @@ class ActiveModel:
         return str(self.version.card.get("notice", ""))
 
 
-def ensure_active_model(store: Store, run: RunRecord) -> ActiveModel:
-    """Return the active model; make the shipped scorer active where a store that is about to score needs it.
-
-    A store without a promotion gets the shipped scorer as its first active model. When an upgrade of abkit brought
-    other shipped weights, those become active, and the note says so: the former ones are no longer there. No network
-    is loaded for this.
-    """
+def active_or_shipped(store: Store) -> ActiveModel | Checkpoint:
+    """Return the active model, or the shipped scorer where that is to become it; nothing is written."""
     with store.read() as session:
         version = models.promoted_models(session).get("")
     if version is not None and version.location != SHIPPED:
@@ -84,11 +79,27 @@ def ensure_active_model(store: Store, run: RunRecord) -> ActiveModel:
     shipped = read_checkpoint(None)
     if version is not None and version.digest == shipped.card.digest:
         return ActiveModel(version)
-    why = "the scorer that ships with abkit" if version is None else "abkit was upgraded and ships another scorer"
+    return shipped
+
+
+def ensure_active_model(store: Store, run: RunRecord) -> ActiveModel:
+    """Return the active model; make the shipped scorer active where a store that is about to score needs it.
+
+    A store without a promotion gets the shipped scorer as its first active model. When an upgrade of abkit brought
+    other shipped weights, those become active, and the note says so: the former ones are no longer there. No network
+    is loaded for this.
+    """
+    found = active_or_shipped(store)
+    if isinstance(found, ActiveModel):
+        return found
     with store.write() as session:
-        row = models.register(session, run, entry_of(shipped, SHIPPED))
+        former = models.promoted_models(session).get("")
+        if former is not None and (former.location != SHIPPED or former.digest == found.card.digest):
+            return ActiveModel(former)  # another process was first
+        why = "the scorer that ships with abkit" if former is None else "abkit was upgraded and ships another scorer"
+        row = models.register(session, run, entry_of(found, SHIPPED))
         models.promote(session, run, row, segment="", by="abkit", why=why)
-    return ActiveModel(row, "" if version is None else f"{why}: from now on scores are by {row.digest[:12]}")
+    return ActiveModel(row, "" if former is None else f"{why}: from now on scores are by {row.digest[:12]}")
 
 
 def find_model(store: Store, wanted: str) -> ActiveModel:

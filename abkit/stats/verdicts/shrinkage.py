@@ -12,8 +12,8 @@ from scipy.special import chdtrc, ndtr
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
-from abkit.stats.estimate import Estimate
-from abkit.stats.tails import check_level, normal_below, reach_of
+from abkit.stats.estimate import Comparison, Estimate
+from abkit.stats.tails import check_level, normal_below, quantile, reach_of
 from abkit.vocabulary import TWO_SIDED, Alternative
 
 FEWEST_PAST_TESTS = 200
@@ -242,3 +242,21 @@ def exaggeration(
 
 def _density(z: float) -> float:
     return math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+
+
+def log_lift(comparison: Comparison | None) -> tuple[float, float] | None:
+    """Return the log of treatment ÷ control and its standard error, where the lift's interval is finite.
+
+    >>> from abkit.stats.arms import Counts
+    >>> from abkit.stats.proportions.compare import compare
+    >>> effect, error = log_lift(compare(Counts(500, 10_000), Counts(560, 10_000)))
+    >>> round(effect, 3), round(error, 3)
+    (0.113, 0.06)
+    """
+    if comparison is None:
+        return None
+    lift = comparison.lift
+    if not (-1 < lift.estimate < math.inf and -1 < lift.ci_low < lift.ci_high < math.inf):
+        return None
+    width = math.log1p(lift.ci_high) - math.log1p(lift.ci_low)
+    return math.log1p(lift.estimate), width / (2 * quantile((1 + comparison.level) / 2))

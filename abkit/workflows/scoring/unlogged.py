@@ -17,12 +17,11 @@ from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.intake.remote.fetch import Fetched
 from abkit.records import RecordList
-from abkit.store import models
 from abkit.store.database.engine import Store
 from abkit.store.schema import Creative, ModelVersion
 from abkit.store.schema import Score as StoredScore
 from abkit.vocabulary import FileState
-from abkit.workflows.active_model import SHIPPED, ActiveModel, entry_of, find_model, read_checkpoint
+from abkit.workflows.active_model import SHIPPED, ActiveModel, active_or_shipped, entry_of, find_model
 from abkit.workflows.scoring.image_files import (
     ImageFile,
     all_frames,
@@ -167,14 +166,10 @@ def _version(store: Store, wanted: str | None) -> ActiveModel:
     """Return the version that is wanted, or the active one; nothing is registered for somebody who only asks."""
     if wanted is not None:
         return find_model(store, wanted)
-    with store.read() as session:
-        version = models.promoted_models(session).get("")
-    if version is not None and version.location != SHIPPED:
-        return ActiveModel(version)
-    shipped = read_checkpoint(None)
-    if version is not None and version.digest == shipped.card.digest:
-        return ActiveModel(version)
-    entry = entry_of(shipped, SHIPPED)
+    found = active_or_shipped(store)
+    if isinstance(found, ActiveModel):
+        return found
+    entry = entry_of(found, SHIPPED)
     return ActiveModel(
         ModelVersion(
             **{

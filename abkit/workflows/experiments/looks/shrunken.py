@@ -6,8 +6,14 @@ import math
 from collections.abc import Sequence
 
 from abkit.stats.estimate import Comparison, Estimate
-from abkit.stats.tails import quantile
-from abkit.stats.verdicts.shrinkage import FEWEST_PAST_TESTS, Exaggeration, exaggeration, fit_effect_prior, shrink
+from abkit.stats.verdicts.shrinkage import (
+    FEWEST_PAST_TESTS,
+    Exaggeration,
+    exaggeration,
+    fit_effect_prior,
+    log_lift,
+    shrink,
+)
 from abkit.vocabulary import Metric, Verdict
 from abkit.workflows.experiments.looks.results import Analysis
 
@@ -16,10 +22,10 @@ def shrunken(
     fixed: Comparison | None, past: Sequence[Analysis], metric: Metric
 ) -> tuple[Estimate | None, Exaggeration | None]:
     """Return the lift drawn towards past experiments, and how far a significant lift exaggerates if that is true."""
-    mine = _log_lift(fixed)
+    mine = log_lift(fixed)
     # What a guard blocked says nothing of effects, and lifts of another metric are of another kind.
     usable = [look for look in past if look.verdict is not Verdict.BLOCKED and look.metric is metric]
-    lifts = [_log_lift(treatment.fixed) for look in usable for treatment in look.treatments]
+    lifts = [log_lift(treatment.fixed) for look in usable for treatment in look.treatments]
     known = [lift for lift in lifts if lift is not None]
     if fixed is None or mine is None or len(known) < FEWEST_PAST_TESTS:
         return None, None
@@ -27,14 +33,3 @@ def shrunken(
     shrunk = shrink(*mine, prior, level=fixed.level)
     curse = exaggeration(shrunk.estimate, mine[1], alpha=1 - fixed.level) if shrunk.estimate else None
     return Estimate(*(math.expm1(value) for value in (shrunk.estimate, shrunk.ci_low, shrunk.ci_high))), curse
-
-
-def _log_lift(comparison: Comparison | None) -> tuple[float, float] | None:
-    """Return the log of treatment ÷ control and its standard error, where the lift's interval is finite."""
-    if comparison is None:
-        return None
-    lift = comparison.lift
-    if not (-1 < lift.estimate < math.inf and -1 < lift.ci_low < lift.ci_high < math.inf):
-        return None
-    width = math.log1p(lift.ci_high) - math.log1p(lift.ci_low)
-    return math.log1p(lift.estimate), width / (2 * quantile((1 + comparison.level) / 2))

@@ -10,10 +10,9 @@ from datetime import date
 
 from abkit.metrics import METRICS
 from abkit.records import Record, percent
-from abkit.stats.estimate import Comparison, Estimate
+from abkit.stats.estimate import Estimate
 from abkit.stats.proportions.intervals import wilson
-from abkit.stats.tails import quantile
-from abkit.stats.verdicts.shrinkage import FEWEST_PAST_TESTS, fit_effect_prior, shrink
+from abkit.stats.verdicts.shrinkage import FEWEST_PAST_TESTS, fit_effect_prior, log_lift, shrink
 from abkit.stats.verdicts.verdict import arm_value
 from abkit.store.database.engine import Store
 from abkit.vocabulary import Direction, ExperimentDecision, Metric, Verdict
@@ -225,7 +224,7 @@ def _cumulative(finished: Sequence[Standing]) -> tuple[Cumulative, ...]:
         if look is None:
             continue
         for result in look.treatments:
-            known = _log_lift(result.fixed)
+            known = log_lift(result.fixed)
             if known is None:
                 continue
             effects[look.metric].append(known)
@@ -249,17 +248,6 @@ def _sum(won: Sequence[tuple[float, float]], past: Sequence[tuple[float, float]]
     below = math.hypot(*(one.estimate - one.ci_low for one in each))
     above = math.hypot(*(one.ci_high - one.estimate for one in each))
     return Estimate(math.expm1(total), math.expm1(total - below), math.expm1(total + above))
-
-
-def _log_lift(comparison: Comparison | None) -> tuple[float, float] | None:
-    """Return the log of treatment ÷ control and its standard error, where the interval is finite."""
-    if comparison is None:
-        return None
-    lift = comparison.lift
-    if not (-1 < lift.estimate < math.inf and -1 < lift.ci_low < lift.ci_high < math.inf):
-        return None
-    width = math.log1p(lift.ci_high) - math.log1p(lift.ci_low)
-    return math.log1p(lift.estimate), width / (2 * quantile((1 + comparison.level) / 2))
 
 
 def rates_in_words(programme: Programme) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import NamedTuple, Protocol
 
 from abkit.metrics import METRICS
-from abkit.stats.estimate import Comparison
+from abkit.stats.estimate import Comparison, Estimate
 from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import Guard
 from abkit.vocabulary import Alternative, AnalysisUnit, Direction, Metric
@@ -66,3 +66,18 @@ def largest_loss(metric: Metric, margin: float, control: float) -> tuple[float, 
     higher = METRICS[metric].direction is Direction.HIGHER
     loss = -margin if higher else margin
     return 1 + math.copysign(1.0, control) * loss, Alternative.GREATER if higher else Alternative.LESS
+
+
+def not_worse_than(
+    difference: Estimate, p_value: float, *, margin: float, control: float, level: float, anytime: bool = False
+) -> MarginTest:
+    """Return the test of a guardrail whose margin is a share of what the control has."""
+    return MarginTest(
+        question="non-inferiority",
+        margin=margin * abs(control),
+        difference=difference,
+        p_value=p_value,
+        holds=p_value < 1 - level,
+        level=level,
+        anytime=anytime,
+    )

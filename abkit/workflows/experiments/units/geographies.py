@@ -15,7 +15,7 @@ from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import BLOCK, PASS, Guard
 from abkit.vocabulary import AnalysisUnit, Metric
 from abkit.workflows.experiments.arms import Arm
-from abkit.workflows.experiments.units.comparer import Compared, largest_loss
+from abkit.workflows.experiments.units.comparer import Compared, largest_loss, not_worse_than
 from abkit.workflows.experiments.units.geography import MOST_STRAY, Places
 
 
@@ -60,14 +60,7 @@ class Geographies:
         assert isinstance(both.control, ArmMean)  # noqa: S101 - a ratio
         ratio, side = largest_loss(metric, margin, both.control.mean)
         p_value = RandomizationTest(units).p_value(ratio=ratio, alternative=side)
-        return MarginTest(
-            question="non-inferiority",
-            margin=margin * abs(both.control.mean),
-            difference=both.difference,
-            p_value=p_value,
-            holds=p_value < 1 - level,
-            level=level,
-        )
+        return not_worse_than(both.difference, p_value, margin=margin, control=both.control.mean, level=level)
 
     def _units(self, control: Arm, treatment: Arm, metric: Metric) -> RandomizedUnits:
         own, strata = self.places.of_arms(self.arms), self.places.strata

@@ -14,7 +14,7 @@ from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import BLOCK, PASS, Guard
 from abkit.vocabulary import AnalysisUnit, Metric
 from abkit.workflows.experiments.arms import Arm
-from abkit.workflows.experiments.units.comparer import Compared, largest_loss
+from abkit.workflows.experiments.units.comparer import Compared, largest_loss, not_worse_than
 from abkit.workflows.experiments.units.geography import Places, Terms
 
 
@@ -137,12 +137,6 @@ def _not_worse(
     except InvalidInput:
         # No variance between units.
         return None
-    return MarginTest(
-        question="non-inferiority",
-        margin=margin * abs(rates.control),
-        difference=both.difference,
-        p_value=p_value,
-        holds=p_value < 1 - level,
-        level=level,
-        anytime=tuning is not None,
+    return not_worse_than(
+        both.difference, p_value, margin=margin, control=rates.control, level=level, anytime=tuning is not None
     )

@@ -19,7 +19,7 @@ from abkit.stats.verdicts.guards import Guard
 from abkit.stats.verdicts.sample_ratio import sample_ratio
 from abkit.vocabulary import TWO_SIDED, AnalysisUnit, GuardStatus, Metric, Unit
 from abkit.workflows.experiments.arms import Arm
-from abkit.workflows.experiments.units.comparer import Compared, largest_loss
+from abkit.workflows.experiments.units.comparer import Compared, largest_loss, not_worse_than
 
 SumsPerUnit = Mapping[str, Mapping[Metric, PairMoments]]
 """Arm → metric → moments of its numerator (y) and denominator (x) over the units that were randomized."""
@@ -68,15 +68,7 @@ class UnitSums:
                 p_value = ratio_p(one, two, ratio, alternative=side)
         except (InvalidInput, KeyError):
             return None
-        return MarginTest(
-            question="non-inferiority",
-            margin=margin * abs(one.mean),
-            difference=both.difference,
-            p_value=p_value,
-            holds=p_value < 1 - level,
-            level=level,
-            anytime=anytime,
-        )
+        return not_worse_than(both.difference, p_value, margin=margin, control=one.mean, level=level, anytime=anytime)
 
     def guards(self, arms: Sequence[Arm], metric: Metric, level: float) -> tuple[Guard, ...]:  # noqa: D102
         counted = self.counted(arms, metric)

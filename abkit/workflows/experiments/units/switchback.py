@@ -21,7 +21,7 @@ from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import Guard
 from abkit.vocabulary import AnalysisUnit, GuardStatus, Metric
 from abkit.workflows.experiments.arms import Arm
-from abkit.workflows.experiments.units.comparer import Compared, largest_loss
+from abkit.workflows.experiments.units.comparer import Compared, largest_loss, not_worse_than
 
 FEWEST_BLOCKS = 4
 """In each arm: the variance between fewer is a guess."""
@@ -147,15 +147,7 @@ class Blocks:
             p_value = ratio_p(one, two, ratio, alternative=side, tuning=tuning, alpha=2 * (1 - level))
         except InvalidInput:
             return None
-        return MarginTest(
-            question="non-inferiority",
-            margin=margin * abs(one.mean),
-            difference=both.difference,
-            p_value=p_value,
-            holds=p_value < 1 - level,
-            level=level,
-            anytime=anytime,
-        )
+        return not_worse_than(both.difference, p_value, margin=margin, control=one.mean, level=level, anytime=anytime)
 
     @property
     def _what(self) -> str:
