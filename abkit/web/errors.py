@@ -82,7 +82,7 @@ def answer(
             body["detail"] = hint
         return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
     by_link = "token" in request.path_params  # who comes by a rater's link has no account
-    lost = status in (404, 405, 429)  # which says nothing of who asks
+    lost = status in (404, 405, 429)  # which says nothing about who asks
     made = page(request, "error.html.j2", status=status, message=message, hint=hint, by_link=by_link, lost=lost)
     made.headers.update(headers or {})
     return made

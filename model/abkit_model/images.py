@@ -37,7 +37,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 CUT_OFF = "the image is cut off: the file ends too early"
-#: What is said of every score of a video.
+#: What is said about every score of a video.
 FRAMES_ONLY = "video, frames only: the mean of its poster and up to three more frames, without sound and motion"
 #: How a file becomes pixels. It counts up when the same file gives other pixels than before.
 RULES = 2

@@ -1,4 +1,4 @@
-"""What is drawn and said of a map."""
+"""What is drawn and said about a map."""
 
 import numpy as np
 import pytest

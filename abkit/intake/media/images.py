@@ -86,7 +86,7 @@ class Content:
         perceptual_hash: 16 hex digits; near-duplicates differ in few of the 64 bits.
         size: Bytes of the file.
         decoded: Upright RGB pixels with width, height (pixels) and media type.
-        properties: What can be said of the pixels in words; of a film, of its first frame.
+        properties: What can be said about the pixels in words; of a film, of its first frame.
     """
 
     sha256: str

@@ -1,4 +1,4 @@
-"""What can be said of an image in words: how bright, contrasting, sharp and colorful it is, how much text, which color.
+"""An image in words: how bright, contrasting, sharp and colorful it is, how much text it has, which color.
 
 All of it comes from the pixels that are decoded for the scorer, in about 3 ms: a small copy, and for the sharpness five
 squares at full size, because a small copy of a blurred image is sharp.

@@ -248,7 +248,7 @@ def _changes(data: PocData) -> list[str]:
         return [
             *lost,
             "Scored creatives that run beside each other in a campaign, with at least "
-            f"{data.min_clicks:g} expected {worth.events} each; {FEWEST_CLUSTERS} such campaigns speak of others, too.",
+            f"{data.min_clicks:g} expected {worth.events} each; {FEWEST_CLUSTERS} such campaigns tell about others.",
         ]
     lift, least, said = policy.lift, data.smallest_lift, lost
     times = times_the_data(lift, least)
@@ -274,7 +274,7 @@ def _changes(data: PocData) -> list[str]:
             "with its choice."
         )
     if worth.campaigns < FEWEST_CLUSTERS:
-        themselves = "speaks of itself" if worth.campaigns == 1 else "speak of themselves"
+        themselves = "tells about itself" if worth.campaigns == 1 else "tell about themselves"
         said.append(f"Other campaigns: {count(worth.campaigns, 'campaign')} {themselves} only.")
     if worth.noise.ceiling is None or worth.noise.ceiling < 0.7:
         said.append(

@@ -78,7 +78,7 @@ def plan_pairs(
         log_lift_per_point: How much log rate a score point has been worth (the fitted score–KPI relation), or None.
         design: Power, split and daily traffic.
         most_days: How long a test may take.
-        traffic: What impressions cost, and the budget; without it nothing is said of money.
+        traffic: What impressions cost, and the budget; without it nothing is said about money.
         units_per_impression: Units of the metric per impression, where the daily traffic counts impressions.
         lower: Whether lower is better: a higher score then promises a drop.
 

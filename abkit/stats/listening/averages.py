@@ -16,7 +16,7 @@ from abkit.stats.listening.sample import Clusters, Floats, Ints
 from abkit.stats.student_t import t_quantile
 
 FEWEST_CLUSTERS = 5
-"""With fewer independent campaigns an interval is of these campaigns only, and says nothing of others."""
+"""With fewer independent campaigns an interval is of these campaigns only, and says nothing about others."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ def back_up(store: Store, target: Path) -> str:
         with store.connect() as connection, closing(sqlite3.connect(made)) as copy:
             source = connection.connection.driver_connection
             assert isinstance(source, sqlite3.Connection)  # noqa: S101
-            # What keeps the store from being read is said of the store; whatever fails from here on, of the copy.
+            # What keeps the store from being read is said about the store; whatever fails from here on, of the copy.
             connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").all()
             source.backup(copy)
         return _examine(made)

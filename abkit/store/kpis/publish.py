@@ -392,7 +392,7 @@ def _only_places(session: Session) -> Subquery | None:
 def _only_events(session: Session) -> Subquery | None:
     """Return the rows that staged rows without conversions restate: `place`, `kpi_id`; None if none can.
 
-    A file that has no column of conversions says nothing of events: it restates the row of the only one that is known.
+    A file that has no column of conversions says nothing about events: it restates the row of the only known one.
     """
     silent = and_(STAGE_KPI.c.conversions.is_(None), STAGE_KPI.c.event == "", STAGE_KPI.c.attribution_window == "")
     unmatched = ~exists().where(STAGE_MATCH.c.place == STAGE_KPI.c.place)
@@ -418,7 +418,7 @@ _AMOUNTS = ("spend", "revenue")
 def _new(name: str) -> Any:
     """Return the figure after the import: what a file does not give stays as it was.
 
-    A currency is that of amounts: without any, a row says nothing of those that are known, and with one in another
+    A currency is that of amounts: without any, a row says nothing about those that are known, and with one in another
     currency, the other amount is no longer known.
     """
     silent = and_(*(STAGE_KPI.c[amount].is_(None) for amount in _AMOUNTS))

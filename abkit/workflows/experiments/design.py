@@ -128,7 +128,7 @@ def design_from_scores(
         baseline: The control's rate; by default that of the campaign so far, else of everything delivered.
         most_days: Days that a test may take.
         metric: What the tests compare.
-        money: What impressions cost, and the budget; without it nothing is said of money.
+        money: What impressions cost, and the budget; without it nothing is said about money.
         rates: The currency of amounts, and what others are worth in it; that of the rows by default.
         margin_rate: For the margin: the share of the revenue that is left before advertising.
 

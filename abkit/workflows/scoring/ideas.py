@@ -50,7 +50,7 @@ class CampaignIdea(Record):
 
     @property
     def confirmed(self) -> bool:
-        """Whether a person has said of every creative that it belongs here."""
+        """Whether a person has said about every creative that it belongs here."""
         return all(one.source is IdeaSource.HAND for one in self.creatives)
 
 

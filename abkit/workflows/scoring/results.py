@@ -267,7 +267,7 @@ def far_note(far: Sequence[str], n: int, also: str = "") -> str:
     Args:
         far: Their names; the first five are listed.
         n: How many creatives there are in all.
-        also: What else has to be said of them.
+        also: What else has to be said about them.
 
     >>> print(far_note(["a.jpg"], 20))
     1 of 20 creatives is unlike anything the queries were trained on: a score without an interval, to be doubted: a.jpg

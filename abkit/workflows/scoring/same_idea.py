@@ -45,7 +45,7 @@ class Suggestion(Record):
 
     Attributes:
         first, second: Their names in the campaign.
-        why: What speaks for it.
+        why: The evidence for it.
         bits: In how many of 64 bits their perceptual hashes differ.
         cosine: Of their embeddings; None where one has none.
     """

@@ -113,7 +113,7 @@ def contrary_raters(item: Indices, rater: Indices, score: Floats, *, fewest: int
         item: (votes,), number of the image of each vote, from 0 without gaps.
         rater: (votes,), number of its rater, from 0 without gaps.
         score: (votes,).
-        fewest: Votes on images that others have rated too, below which nothing is said of a rater.
+        fewest: Votes on images that others have rated too, below which nothing is said about a rater.
 
     >>> item, rater = np.tile(np.arange(30), 5), np.repeat(np.arange(5), 30)
     >>> truth = np.arange(30.0)

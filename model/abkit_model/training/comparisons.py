@@ -118,7 +118,7 @@ class ComparisonLabels:
         There is no conformal interval, because no comparison says how well a single image is liked.
 
         Args:
-            answers: What was said of the images.
+            answers: What was said about the images.
             judged: `(n,)`, which images may count: those that a parent was trained on were never held out.
             parent: The parent, to be compared with.
             seed: Seed of the bootstrap and of the reference sample.

@@ -1,4 +1,4 @@
-"""Images that are held out: what is said of them by queries that never saw them, and what a card keeps of that."""
+"""Images that are held out: what is said about them by queries that never saw them, and what a card keeps of that."""
 
 from __future__ import annotations
 

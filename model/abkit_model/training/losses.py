@@ -151,7 +151,7 @@ def _pick(views: Views, generator: torch.Generator) -> tuple[Components, Tensor]
 
 
 def _difference(both: Tensor) -> Tensor:
-    """Return what is said of the first images minus what is said of the second ones, `(2 B,)` to `(B,)`."""
+    """Return what is said about the first images minus what is said about the second ones, `(2 B,)` to `(B,)`."""
     first, second = both.chunk(2)
     return first - second
 

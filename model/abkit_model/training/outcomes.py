@@ -255,7 +255,7 @@ class OutcomeLabels:
         B) is held against the outcomes of pairs inside campaigns; their noise makes it cautious.
 
         Args:
-            answers: What was said of the images.
+            answers: What was said about the images.
             judged: `(n,)`, which images may count: those that a parent was trained on were never held out.
             parent: The parent, to be compared with.
             seed: Seed of the bootstrap and of the reference sample.

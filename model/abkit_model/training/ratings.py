@@ -129,7 +129,7 @@ class RatingLabels:
         """Return all that a card says about images that were held out.
 
         Args:
-            answers: What was said of them.
+            answers: What was said about them.
             judged: `(n,)`, which images may count: those that a parent was trained on were never held out.
             parent: The parent, to be compared with.
             seed: Seed of the bootstrap and of the reference sample.

@@ -31,8 +31,8 @@ def restate(
     """Write a checkpoint with the same weights, and with interval, coverage and novelty as they are measured today.
 
     The scorer's ratings are folded as they were in its training, and queries are trained on each fold with the recipe
-    on the card: they say what the scorer would have said of images that it had not seen. The figures on the card that
-    the training itself measured stay as they are.
+    on the card: they say what the scorer would have said about images that it had not seen. The figures on the card
+    that the training itself measured stay as they are.
 
     Args:
         folder: The checkpoint.

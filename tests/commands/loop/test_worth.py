@@ -81,7 +81,7 @@ def test_a_question_can_be_asked_on_the_way_and_needs_the_page_for_it(here: Here
     assert here(*asked, "--poc", "--campaign", "c1", cwd=workspace).returncode == 0
     page = out.read_text()
     assert "Is it worth it?" in page
-    assert "Other campaigns: 1 campaign speaks of itself only." in page
+    assert "Other campaigns: 1 campaign tells about itself only." in page
     assert "Asked with this page, and not written down at the start: CTR decides" in page
 
 

@@ -78,7 +78,7 @@ def test_what_is_missing_is_said(seed: Seed) -> None:
 
 
 def test_where_nothing_says_how_wrong_scores_can_be_the_better_of_two_is_a_guess(seed: Seed) -> None:
-    """Query sets that agree with each other may all be wrong: their spread says nothing of that."""
+    """Query sets that agree with each other may all be wrong: their spread says nothing about that."""
     seed.creatives("spring", [4.0, 6.0])  # by a version whose card has neither an interval nor a calibration of pairs
     report = design_from_scores(seed.store, "spring", as_of=date(2025, 3, 1), design=Design(), baseline=0.02)
     assert report.pairs[0].chance_scored_right == 0.5

@@ -328,7 +328,7 @@ MONEY = "day,ad,impressions,clicks,spend,revenue,currency"
 @pytest.mark.parametrize(
     ("later", "spend", "revenue", "currency"),
     [
-        ("1000,20,,,USD", 2.0, 9.0, "EUR"),  # no amount: its currency says nothing of those that are known
+        ("1000,20,,,USD", 2.0, 9.0, "EUR"),  # no amount: its currency says nothing about those that are known
         ("1000,20,3,,USD", 3.0, None, "USD"),  # amounts of one row are in one currency
         ("1000,20,,8,USD", None, 8.0, "USD"),
         ("1000,20,3,,EUR", 3.0, 9.0, "EUR"),

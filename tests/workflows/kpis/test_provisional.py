@@ -95,7 +95,7 @@ def test_an_experiment_says_it_once_for_all_arms(sqlite_store: Store) -> None:
 
 
 def said(analysis: Analysis) -> list[str]:
-    """Return the notes on the figures: that no money is known says nothing of them."""
+    """Return the notes on the figures: that no money is known says nothing about them."""
     return [note for note in analysis.notes if note != NOT_KNOWN]
 
 

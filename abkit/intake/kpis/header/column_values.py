@@ -116,7 +116,7 @@ class ColumnValues:
         return self.kind in (_Kind.WORDS, _Kind.ID)
 
     def could_be(self, field: str) -> bool:
-        """Return whether its cells speak against a field."""
+        """Return whether its cells rule out a field."""
         allowed: Mapping[str, tuple[_Kind, ...]] = {
             "day": (_Kind.DATE,),
             "impressions": (_Kind.WHOLE,),

@@ -143,7 +143,7 @@ def require_fields(
 def _guesses(
     columns: Columns, missing: Sequence[str], recipes: tuple[Recipe, ...] | None, rows: Rows | None
 ) -> tuple[dict[str, str], list[str]]:
-    """Return by column what it could be: by its name, else by its cells; and what is to be said of each guess."""
+    """Return by column what it could be: by its name, else by its cells; and what is to be said about each guess."""
     every = column_values(columns.names, rows()) if rows is not None else []
     # What could be one field is not guessed as another.
     rivals = {name for names in columns.undecided.values() for name in names}

@@ -97,7 +97,7 @@ def without_other_results(rows: pl.DataFrame, column: str) -> tuple[pl.DataFrame
 
 
 def _few_enough_for_conversions(rows: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
-    """Name the event of results without a type, where nothing speaks against conversions.
+    """Name the event of results without a type, where nothing rules out conversions.
 
     Exports of Meta leave the type out by default. Clicks, views, reach and visits are about as many as clicks and
     more; X counts any engagement as a result.

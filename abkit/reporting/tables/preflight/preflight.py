@@ -13,7 +13,7 @@ from abkit.workflows.preflight.results import CheckedFile, Finding, Preflight
 
 #: Said below every result: what a pass means.
 MEANING = (
-    "pass means: no figure of the table speaks against it. Policies, claims, rights and the platform's own review are "
+    "pass means: no figure in the table rules it out. Policies, claims, rights and the platform's own review are "
     "not checked; safe zones and text shares are estimates, and marks are found, not verified"
 )
 # So many skipped files are named.
@@ -34,7 +34,7 @@ def _(result: Preflight) -> View:
 def _rows(file: CheckedFile) -> list[dict[str, str]]:
     """Return one row per finding, and one for each placement that has none of its own."""
     rows = [_row(file, "any", finding.verdict, finding) for finding in file.findings]
-    if not file.sha256:  # nothing more can be said of what cannot be read
+    if not file.sha256:  # nothing more can be said about what cannot be read
         return rows
     for one in file.placements:
         rows += [_row(file, one.placement, finding.verdict, finding) for finding in one.findings]

@@ -36,7 +36,7 @@ class KnownAd:
         return bool(name) and (self.external_id == name or self.external_id.endswith(f"/{name}"))
 
     def may_be(self, other: KnownAd) -> bool:
-        """Return whether nothing speaks against both being one ad."""
+        """Return whether nothing rules out that both are one ad."""
         if self.creatives and other.creatives and not self.creatives & other.creatives:
             return False
         if self.external_id != other.external_id and not agree(self.account, other.account):

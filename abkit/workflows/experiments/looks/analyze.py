@@ -48,7 +48,7 @@ MODELED = (
     "conversions are fractions: the platform models them and divides the credit between ads; they are no counts of a "
     "binomial, so that days are compared where impressions would be"
 )
-"""What is said of figures whose numerator is modeled."""
+"""What is said about figures whose numerator is modeled."""
 
 _BY_DAY = (AnalysisUnit.DAYS, AnalysisUnit.BLOCKS)
 
@@ -261,7 +261,7 @@ def _to_spend(plan: ExperimentPlan, boundary: GroupSequentialPlan | None) -> flo
 def _unsaid(
     plan: ExperimentPlan, guards: Sequence[Guard], earlier: Sequence[looks.PastLook], treatments: Sequence[str]
 ) -> str:
-    """Return why nothing may be said of segments at this look; empty where it may."""
+    """Return why nothing may be said about segments at this look; empty where it may."""
     if any(guard.status is GuardStatus.BLOCK for guard in guards):
         return "a guard blocks the experiment"
     if any(looks.standing(plan, earlier, treatment) for treatment in treatments):

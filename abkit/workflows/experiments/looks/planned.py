@@ -79,7 +79,7 @@ def tuning(
     """Return the units of two arms at which the any-time intervals are tightest: those that the plan ends with.
 
     A plan without a total is taken to end after its days at the traffic of the first look. That look's tuning is kept:
-    it has to be fixed, and traffic says nothing of the effect.
+    it has to be fixed, and traffic says nothing about the effect.
 
     Args:
         plan: The plan.

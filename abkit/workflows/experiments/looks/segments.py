@@ -67,7 +67,7 @@ class SegmentResults(Record):
             segment has one.
         left_out: Smaller segments beyond the first hundred.
         correction: How p-values were adjusted, with the family.
-        sentence: What may be said of the segments.
+        sentence: What may be said about the segments.
     """
 
     treatment: str
@@ -110,7 +110,7 @@ def compare_segments(
         by_segment: What each arm delivered in each segment, by day.
         compare: Compares two arms as the experiment does, and for one look, which says how large the noise is.
         alpha: Error rate of the family at this look.
-        blocked: Why nothing may be said of segments; empty where it may.
+        blocked: Why nothing may be said about segments; empty where it may.
     """
     shown: dict[str, int] = {}
     for segments in by_segment.values():

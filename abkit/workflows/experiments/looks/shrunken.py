@@ -23,7 +23,7 @@ def shrunken(
 ) -> tuple[Estimate | None, Exaggeration | None]:
     """Return the lift drawn towards past experiments, and how far a significant lift exaggerates if that is true."""
     mine = log_lift(fixed)
-    # What a guard blocked says nothing of effects, and lifts of another metric are of another kind.
+    # What a guard blocked says nothing about effects, and lifts of another metric are of another kind.
     usable = [look for look in past if look.verdict is not Verdict.BLOCKED and look.metric is metric]
     lifts = [log_lift(treatment.fixed) for look in usable for treatment in look.treatments]
     known = [lift for lift in lifts if lift is not None]

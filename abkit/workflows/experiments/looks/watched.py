@@ -25,7 +25,7 @@ class WatchedMetric(Record):
         metric: What is compared.
         comparison: Of the same units, as often looked at as the one that decides; None with too little data.
         adjusted_p: Its p-value by Benjamini and Hochberg, over all watched metrics and treatments.
-        conclusion: What may be said of it; None with too little data.
+        conclusion: What may be said about it; None with too little data.
     """
 
     treatment: str

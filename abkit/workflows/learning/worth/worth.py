@@ -333,7 +333,7 @@ def _remarks(
     clusters = int(sample.cluster.max(initial=-1)) + 1
     if 0 < clusters < FEWEST_CLUSTERS:
         said.append(
-            f"{clusters} independent campaign{'s are' if clusters > 1 else ' is'} too few to speak of others: "
+            f"{clusters} independent campaign{'s are' if clusters > 1 else ' is'} too few to tell about others: "
             f"intervals are of these only ({FEWEST_CLUSTERS} are needed)"
         )
     if accounts := sample.clusters(range(len(sample.campaigns))).accounts:

@@ -273,7 +273,7 @@ def test_equal_scores_are_a_choice_at_random(sqlite_store: Store) -> None:
 
 def test_few_campaigns_speak_of_themselves(sqlite_store: Store) -> None:
     report = asked(fill(seeded(sqlite_store), 2, informed=True))
-    assert any("2 independent campaigns are too few to speak of others" in one for one in report.notes)
+    assert any("2 independent campaigns are too few to tell about others" in one for one in report.notes)
 
 
 def test_waves_of_one_campaign_that_never_met_are_one_campaign(sqlite_store: Store) -> None:
