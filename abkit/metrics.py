@@ -10,8 +10,15 @@ from typing import Final, Protocol, TypeVar
 from abkit.records import Record, percent
 from abkit.vocabulary import Direction, Metric
 
-MONEY: Final = ("spend", "revenue")
+WHOLE: Final[tuple[str, ...]] = ("impressions", "clicks")
+"""The counts that are whole numbers."""
+
+COUNTS: Final[tuple[str, ...]] = (*WHOLE, "conversions")  # a conversion may be shared between ads
+MONEY: Final[tuple[str, ...]] = ("spend", "revenue")
 """The figures that have a currency, and that an export may lack."""
+
+FIGURES: Final[tuple[str, ...]] = (*COUNTS, *MONEY)
+"""All figures of a row of KPIs: what is read, staged, published, taken back and archived."""
 
 
 class Counted(Protocol):

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from abkit.errors import AbkitError, InvalidInput, UsageError
 from abkit.intake.kpis.header.assets import refuse_assets
 from abkit.intake.kpis.header.columns import Columns, find_columns, recognized
-from abkit.intake.kpis.header.fields import COUNTS, MONEY
 from abkit.intake.kpis.header.missing_columns import Rows, require_fields
 from abkit.intake.kpis.header.platforms import Recipe, content_of, load_recipes
+from abkit.metrics import FIGURES, MONEY
 from abkit_model.data.files.encodings import ENCODINGS, encoding_named
 from abkit_model.data.files.layouts import Layout
 from abkit_model.data.files.parquet import examined, is_parquet
@@ -339,7 +339,7 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
             _say_unnamed(columns, layout, first_rows())
         from_1904 = False
         if isinstance(table, OpenSheets):
-            numbers = [columns.position[name] for name in (*COUNTS, *MONEY) if name in columns.position]
+            numbers = [columns.position[name] for name in FIGURES if name in columns.position]
             table.refuse_shown_otherwise(layout, numbers)
             _refuse_several_currencies(table, layout, columns)
             from_1904 = table.from_1904
@@ -378,7 +378,7 @@ def _say_unnamed(columns: Columns, layout: Layout, rows: Sequence[Sequence[str]]
     Raises:
         InvalidInput: The cells behind a column of numbers have the decimals of these.
     """
-    numbers = {columns.position[name] for name in (*COUNTS, *MONEY) if name in columns.position}
+    numbers = {columns.position[name] for name in FIGURES if name in columns.position}
     for index in (index for index, name in enumerate(layout.header) if not name):
         cells = [row[index].strip() for row in rows if row[index].strip()]
         if not cells:

@@ -37,6 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from abkit.metrics import COUNTS, FIGURES, MONEY
 from abkit.store.database.staging import analyze, create_stage, fill
 from abkit.store.database.statements import (
     count_changed,
@@ -78,7 +79,7 @@ if TYPE_CHECKING:
 _PUBLISH_LOCK = 6_223_815
 _AD_KEY = ("platform", "account", "external_id")
 _PERIOD = (STAGE_KPI.c.period_start, STAGE_KPI.c.period_end)
-_FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
+_RESTATED = ("currency", *FIGURES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,7 +325,7 @@ def _match(session: Session) -> int:
     # A table that has just grown has no statistics yet, and PostgreSQL would compare row by row.
     analyze(session.connection(), Kpi.__table__)
     same_key = and_(SAME_DAYS, Kpi.segment_id == STAGE_SEGMENT.c.segment_id)
-    differs = or_(*(_new(name).is_distinct_from(getattr(Kpi, name)) for name in _FIGURES))
+    differs = or_(*(_new(name).is_distinct_from(getattr(Kpi, name)) for name in _RESTATED))
     columns = ["place", "kpi_id", "differs"]
     matches = select(STAGE_KPI.c.place, Kpi.id, case((differs, 1), else_=0)).select_from(STAGED.join(Kpi, same_key))
     session.execute(insert(STAGE_MATCH).from_select(columns, matches))
@@ -435,14 +436,16 @@ def _new(name: str) -> Any:
 def _restate(session: Session, import_id: int) -> int:
     """Keep the former figures of rows that differ, replace them, and return how many."""
     former = (
-        select(Kpi.id, literal(import_id), *(getattr(Kpi, name) for name in _FIGURES), Kpi.kpi_import_id)
+        select(Kpi.id, literal(import_id), *(getattr(Kpi, name) for name in _RESTATED), Kpi.kpi_import_id)
         .join(STAGE_MATCH, STAGE_MATCH.c.kpi_id == Kpi.id)
         .where(STAGE_MATCH.c.differs == 1)
     )
-    session.execute(insert(KpiRevision).from_select(["kpi_id", "kpi_import_id", *_FIGURES, "former_import_id"], former))
+    session.execute(
+        insert(KpiRevision).from_select(["kpi_id", "kpi_import_id", *_RESTATED, "former_import_id"], former)
+    )
     session.execute(
         update(Kpi)
-        .values(**{name: _new(name) for name in _FIGURES}, kpi_import_id=import_id)
+        .values(**{name: _new(name) for name in _RESTATED}, kpi_import_id=import_id)
         .where(Kpi.id == STAGE_MATCH.c.kpi_id, STAGE_MATCH.c.place == STAGE_KPI.c.place, STAGE_MATCH.c.differs == 1)
         .execution_options(synchronize_session=False)
     )
@@ -450,21 +453,19 @@ def _restate(session: Session, import_id: int) -> int:
 
 
 def _insert_new(session: Session, import_id: int, *, any_matched: bool) -> int:
-    columns = ["period_start", "period_end", "event", "attribution_window", "currency", "impressions"]
+    columns = ["period_start", "period_end", "event", "attribution_window", "currency"]
     rows = select(
         STAGE_AD.c.ad_id,
         STAGE_SEGMENT.c.segment_id,
         *(STAGE_KPI.c[name] for name in columns),
-        func.coalesce(STAGE_KPI.c.clicks, 0),
-        func.coalesce(STAGE_KPI.c.conversions, 0),
-        STAGE_KPI.c.spend,
-        STAGE_KPI.c.revenue,
+        *(STAGE_KPI.c[name] if name == "impressions" else func.coalesce(STAGE_KPI.c[name], 0) for name in COUNTS),
+        *(STAGE_KPI.c[name] for name in MONEY),
         literal(import_id),
     ).select_from(STAGED)
     new = STAGE_KPI.c.idle == 0
     if any_matched:
         new = and_(new, ~exists().where(STAGE_MATCH.c.place == STAGE_KPI.c.place))
-    names = ["ad_id", "segment_id", *columns, "clicks", "conversions", "spend", "revenue", "kpi_import_id"]
+    names = ["ad_id", "segment_id", *columns, *FIGURES, "kpi_import_id"]
     session.execute(insert(Kpi).from_select(names, rows.where(new)))
     return _file_rows(session, STAGE_KPI, new)
 

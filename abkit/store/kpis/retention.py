@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Date, Integer, MetaData, Table, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from abkit.metrics import FIGURES, WHOLE
 from abkit.store.catalog.campaigns import outdate_leaderboards
 from abkit.store.database.staging import analyze, create_stage, drop_stage
 from abkit.store.database.statements import among, count_changed, count_rows, in_parts, total
@@ -58,12 +59,11 @@ HELD = Table(
     Column("since", Date),
     prefixes=["TEMPORARY"],
 )
-_FIGURES = ("impressions", "clicks", "conversions", "spend", "revenue")
 
 #: Columns of an archived row, as an export has them: `abkit kpi import` knows them all by name.
 COLUMNS = (
     "period_start", "period_end", "platform", "account", "ad", "creative", "campaign", "ad_set", "placement", "country",
-    "region", "device", "age", "gender", "other", "event", "attribution_window", "currency", *_FIGURES,
+    "region", "device", "age", "gender", "other", "event", "attribution_window", "currency", *FIGURES,
 )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def leaving_revisions(session: Session) -> list[dict[str, Any]]:
     """Return the former figures of the rows that leave, each with what tells the row."""
     key = [Ad.platform, Ad.account, Ad.external_id.label("ad"), Kpi.period_start, Kpi.period_end, Kpi.event]
     key += [Kpi.attribution_window, Kpi.segment_id]
-    former = [getattr(KpiRevision, name) for name in ("currency", *_FIGURES, "kpi_import_id", "former_import_id")]
+    former = [getattr(KpiRevision, name) for name in ("currency", *FIGURES, "kpi_import_id", "former_import_id")]
     rows = session.execute(
         select(*key, *former)
         .join(Kpi, Kpi.id == KpiRevision.kpi_id)
@@ -271,10 +271,11 @@ _AD = ["platform", "account", "external_id"]
 
 
 def _sums(session: Session, *where: Any) -> Sums:
-    figures = [total(getattr(Kpi, name)) for name in _FIGURES[:2]] + [func.sum(getattr(Kpi, x)) for x in _FIGURES[2:]]
+    figures = [total(getattr(Kpi, name)) for name in WHOLE]
+    figures += [func.sum(getattr(Kpi, name)) for name in FIGURES if name not in WHOLE]
     row = session.execute(
         select(func.count(), *figures, func.min(Kpi.period_start), func.max(Kpi.period_end)).where(*where)
     ).one()
     *sums, first, last = row
-    found = {name: value or 0 for name, value in zip(("rows", *_FIGURES), sums, strict=True)}
+    found = {name: value or 0 for name, value in zip(("rows", *FIGURES), sums, strict=True)}
     return Sums(**found, first=first, last=last)

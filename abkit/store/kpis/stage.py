@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Date, Float, Integer, MetaData, Table, Text
 
+from abkit.metrics import FIGURES, WHOLE
 from abkit.store.schema import Json
 from abkit.vocabulary import PLACES, Dimension
 
@@ -55,11 +56,7 @@ STAGE_KPI = _table(
     Column("event", Text),
     Column("attribution_window", Text),
     Column("currency", Text),
-    Column("impressions", BigInteger),
-    Column("clicks", BigInteger),
-    Column("conversions", Float(53)),
-    Column("spend", Float(53)),
-    Column("revenue", Float(53)),
+    *(Column(name, BigInteger if name in WHOLE else Float(53)) for name in FIGURES),
 )
 # The periods of the rows, each once: a million rows have a few days.
 STAGE_PERIOD = _table("stage_period", Column("period_start", Date), Column("period_end", Date))

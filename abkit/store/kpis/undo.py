@@ -24,6 +24,7 @@ from sqlalchemy import CursorResult, Select, UniqueConstraint, and_, delete, exi
 from sqlalchemy.orm import Session, aliased
 
 from abkit.errors import InvalidInput, UsageError
+from abkit.metrics import FIGURES
 from abkit.store.database.staging import drop_stage
 from abkit.store.database.statements import count_rows, in_parts
 from abkit.store.imports import came_first
@@ -56,7 +57,7 @@ from abkit.vocabulary import AUTOMATIC_LINKS, Dimension
 if TYPE_CHECKING:
     import polars as pl
 
-_FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
+_RESTATED = ("currency", *FIGURES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,12 +243,12 @@ def _set_back(session: Session) -> None:
         .subquery()
     )
     older = (
-        select(KpiRevision.kpi_id, *(getattr(KpiRevision, name) for name in _FIGURES), KpiRevision.former_import_id)
+        select(KpiRevision.kpi_id, *(getattr(KpiRevision, name) for name in _RESTATED), KpiRevision.former_import_id)
         .join(first, (first.c.kpi_id == KpiRevision.kpi_id) & (first.c.import_id == KpiRevision.kpi_import_id))
         .where(KpiRevision.former_import_id.in_(unkept))
     )
     rows = [
-        {"id": row.kpi_id, "kpi_import_id": row.former_import_id, **{name: getattr(row, name) for name in _FIGURES}}
+        {"id": row.kpi_id, "kpi_import_id": row.former_import_id, **{name: getattr(row, name) for name in _RESTATED}}
         for row in session.execute(older)
     ]
     session.execute(delete(KpiRevision).where(KpiRevision.kpi_id.in_(matched), kept_ones))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from abkit.metrics import COUNTS, MONEY
 from abkit.records import Record
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from abkit.intake.kpis.rows.checks import CheckedRows
 
 _FORMAT = 1
-_SUMS = ("impressions", "clicks", "conversions", "spend", "revenue")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,8 @@ def contents_of(checked: CheckedRows) -> Contents:
     used = ads.join(rows.select("ad_no").unique(), on="ad_no", how="semi")
     accounts = used.select("platform", "account").unique().sort("platform", "account")
     currencies = tuple(sorted(set(rows["currency"].unique()) - {""}))
-    money = () if len(currencies) > 1 else ("spend", "revenue")
-    sums = {name: _sum(rows, name) for name in _SUMS if name in money or name not in ("spend", "revenue")}
+    money = () if len(currencies) > 1 else MONEY
+    sums = {name: _sum(rows, name) for name in (*COUNTS, *money)}
     return Contents(
         accounts=tuple(Account(platform=platform, account=account) for platform, account in accounts.iter_rows()),
         first_day=_day(rows["period_start"].min()),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.config import Settings
 from abkit.errors import AbkitError, StoreError, UsageError
 from abkit.intake.kpis.reading import KpiOptions, digest_of
+from abkit.metrics import FIGURES, WHOLE
 from abkit.records import Record
 from abkit.store.database import space
 from abkit.store.database.engine import Store
@@ -260,8 +261,7 @@ def _frame(rows: Iterable[tuple[Any, ...]]) -> pl.DataFrame:
 
     schema = dict.fromkeys(COLUMNS, pl.String) | {
         **dict.fromkeys(("period_start", "period_end"), pl.Date),
-        **dict.fromkeys(("impressions", "clicks"), pl.Int64),
-        **dict.fromkeys(("conversions", "spend", "revenue"), pl.Float64),
+        **{name: pl.Int64 if name in WHOLE else pl.Float64 for name in FIGURES},
     }
     return pl.DataFrame(list(rows), schema=schema, orient="row")
 

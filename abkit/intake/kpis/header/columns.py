@@ -10,7 +10,6 @@ from functools import lru_cache
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.header.fields import (
     LABELS,
-    MONEY,
     RESULTS,
     UNSTORED,
     currency_in,
@@ -27,6 +26,7 @@ from abkit.intake.kpis.header.platforms import (
     load_recipes,
     recognize,
 )
+from abkit.metrics import MONEY
 from abkit_model.names import composed
 
 _NAME_OF_PLATFORM, _COMMON = range(2)  # how near a name is to the file: its platform's, or anybody's

@@ -5,13 +5,11 @@ import unicodedata
 from collections.abc import Sequence
 
 from abkit.errors import UsageError
+from abkit.metrics import FIGURES, MONEY
 from abkit.vocabulary import Dimension
 from abkit_model.names import composed
 
 PERIODS = ("day", "period_start", "period_end")
-COUNTS = ("impressions", "clicks", "conversions")
-WHOLE = ("impressions", "clicks")  # a conversion may be shared between ads
-MONEY = ("spend", "revenue")
 RESULTS = "results"  # a count whose meaning another column gives, as "Results" of Meta beside "Result indicator"
 _OF_THE_AD = ("ad", "account", "creative", "ad_set", "campaign")
 NAMES = (*_OF_THE_AD, "hour", *map(str, Dimension), "currency", "event", "attribution_window")
@@ -20,7 +18,7 @@ NAMES = (*_OF_THE_AD, "hour", *map(str, Dimension), "currency", "event", "attrib
 LABELS = {"ad": "ad_name", "campaign": "campaign_name", "account": "account_name", "ad_set": "ad_set_name"}
 # Labels that are only named in a note: the store keeps those of campaigns, and of ads as their creative.
 UNSTORED = ("account_name", "ad_set_name")
-FIELDS = (*PERIODS, *NAMES, *LABELS.values(), *COUNTS, *MONEY)
+FIELDS = (*PERIODS, *NAMES, *LABELS.values(), *FIGURES)
 _BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]{1,4})\s*[)\]]\s*$")
 # ISO 4217, without ALL, which means all.
 _CURRENCIES = frozenset(
@@ -76,7 +74,7 @@ def measures_another(name: str, field: str) -> bool:
     >>> [measures_another("Conversions (EUR)", field) for field in ("conversions", "revenue")]
     [True, False]
     """
-    if field not in (*COUNTS, *MONEY, RESULTS):
+    if field not in (*FIGURES, RESULTS):
         return False
     name = unicodedata.normalize("NFKC", name)
     money = currency_in(name) is not None or any(unicodedata.category(sign) == "Sc" for sign in name)

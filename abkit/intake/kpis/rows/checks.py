@@ -11,7 +11,7 @@ import polars as pl
 from abkit.errors import InvalidInput
 from abkit.intake.cells.identity import IDS, cut_to_15_digits, rounded, text_of
 from abkit.intake.kpis.header.again import AGAIN, headers_again
-from abkit.intake.kpis.header.fields import COUNTS, MONEY, NAMES, WHOLE, plain_name
+from abkit.intake.kpis.header.fields import NAMES, plain_name
 from abkit.intake.kpis.header.result_types import counts_any_result, without_other_results
 from abkit.intake.kpis.reading import KpiOptions, RawTable, other_cells
 from abkit.intake.kpis.rows.days_of_totals import StoredDays, totals_of_days
@@ -23,6 +23,7 @@ from abkit.intake.kpis.rows.set_aside import IDLE, TOTAL, idle_rows, total_lines
 from abkit.intake.kpis.rows.unlikely import unlikely
 from abkit.intake.kpis.rows.unnamed_totals import unnamed_totals
 from abkit.intake.kpis.times.dates import ReadDates, read_dates
+from abkit.metrics import FIGURES, MONEY, WHOLE
 from abkit.vocabulary import PLACES, PROVISIONAL_DAYS, Dimension, RejectKind
 from abkit_model.data.files.sheets import column_letters
 from abkit_model.data.numbers import SEVERAL
@@ -149,9 +150,7 @@ def check(
     )
     return CheckedRows(
         # In this order the store takes them fastest.
-        good=landing.select("line", "rows", "idle", *KEY, "currency", *COUNTS, *MONEY).sort(
-            KEY[:3], maintain_order=True
-        ),
+        good=landing.select("line", "rows", "idle", *KEY, "currency", *FIGURES).sort(KEY[:3], maintain_order=True),
         ads=ads.join(of_ads, on="ad_no", how="inner", maintain_order="left"),
         names=good.filter(pl.col("creative") != "").select("ad_no", "creative").unique(maintain_order=True),
         segments=segments.join(of_segments, on="segment_no", how="inner", maintain_order="left"),
@@ -348,11 +347,9 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
     start = dates.values.get("day", dates.values.get("period_start"))
     end = dates.values.get("day", dates.values.get("period_end"))
     assert start is not None and end is not None  # noqa: S101, PT018
-    figures = {name: numbers[name].values for name in (*COUNTS, *MONEY) if name in numbers}
+    figures = {name: numbers[name].values for name in FIGURES if name in numbers}
     absent = [
-        pl.lit(None, pl.Int64 if name in WHOLE else pl.Float64).alias(name)
-        for name in (*COUNTS, *MONEY)
-        if name not in figures
+        pl.lit(None, pl.Int64 if name in WHOLE else pl.Float64).alias(name) for name in FIGURES if name not in figures
     ]
     currency = pl.col("currency").str.to_uppercase()
     by_sign = [numbers[name].currency for name in MONEY if name in numbers and numbers[name].currency]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from abkit.intake.cells.decimals import settle
-from abkit.intake.kpis.header.fields import COUNTS, MONEY, WHOLE, in_millionths
+from abkit.intake.kpis.header.fields import in_millionths
+from abkit.metrics import COUNTS, FIGURES, MONEY, WHOLE
 from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column
 from abkit_model.data.numbers import CODES, SEVERAL
 
@@ -57,7 +58,7 @@ def read_numbers(
     Raises:
         InvalidInput: The numbers of a column could be read in two ways.
     """
-    fields = [field for field in (*COUNTS, *MONEY) if field in frame.columns]
+    fields = [field for field in FIGURES if field in frame.columns]
     columns = {field: written_column(frame[field]) for field in fields if not frame[field].dtype.is_numeric()}
     settled = settle(columns, decimal, names=names, whole=WHOLE)
     own = None

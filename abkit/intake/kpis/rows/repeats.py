@@ -6,8 +6,9 @@ from dataclasses import replace
 import polars as pl
 
 from abkit.intake.kpis.header.column_values import column_values, kinds_of_conversions
-from abkit.intake.kpis.header.fields import COUNTS, MONEY, listed
+from abkit.intake.kpis.header.fields import listed
 from abkit.intake.kpis.reading import KpiOptions, RawTable, other_cells, other_columns
+from abkit.metrics import FIGURES
 
 KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attribution_window")
 _REFUSED = {"line": pl.Int64, "reason": pl.String}
@@ -37,7 +38,7 @@ def repeated_rows(
     """
     if rows.select(pl.struct(key).n_unique()).item() == rows.height:
         return rows, pl.DataFrame(schema=_REFUSED)
-    figures = ["currency", *COUNTS, *MONEY]
+    figures = ["currency", *FIGURES]
     repeated = rows.filter(pl.struct(key).is_duplicated())
     groups = repeated.with_columns(
         pl.col("line").min().over(key).alias("first"),
@@ -158,7 +159,7 @@ def summed_rows(rows: pl.DataFrame, finer: Sequence[str]) -> tuple[pl.DataFrame,
         "line", reason=pl.lit("parts of the same ad, period and segment are in different currencies")
     )
     rows = rows.join(currencies, on="line", how="anti", maintain_order="left")
-    figures = [*COUNTS, *MONEY]
+    figures = [*FIGURES]
     sums = (pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in figures)
     others = (pl.col(name).first() for name in rows.columns if name not in (*KEY, *figures))
     summed = rows.group_by(KEY, maintain_order=True).agg(*others, *sums, pl.len().cast(pl.Int32).alias("rows"))
