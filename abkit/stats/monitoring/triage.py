@@ -53,7 +53,8 @@ class Triage(Record):
 def layers_judged(findings: Iterable[Finding]) -> int:
     """Return how many of the five layers have at least one test that could be judged.
 
-    >>> layers_judged([Finding(Layer.INPUT, Verdict.OK, ""), Finding(Layer.KPI, Verdict.INSUFFICIENT_DATA, "")])
+    >>> input_ = Finding(layer=Layer.INPUT, verdict=Verdict.OK, sentence="")
+    >>> layers_judged([input_, Finding(layer=Layer.KPI, verdict=Verdict.INSUFFICIENT_DATA, sentence="")])
     1
     """
     return len({found.layer for found in findings if found.judged})
@@ -62,7 +63,7 @@ def layers_judged(findings: Iterable[Finding]) -> int:
 def coarse_layers(findings: Iterable[Finding]) -> tuple[Layer, ...]:
     """Return the layers that are judged for major shifts only: there is too little to tell smaller ones.
 
-    >>> coarse_layers([Finding(Layer.SCORE, Verdict.INSUFFICIENT_DATA, "", coarse=True)])
+    >>> coarse_layers([Finding(layer=Layer.SCORE, verdict=Verdict.INSUFFICIENT_DATA, sentence="", coarse=True)])
     (<Layer.SCORE: 'score'>,)
     """
     found = list(findings)
@@ -87,7 +88,8 @@ def triage(findings: Iterable[Finding]) -> Triage:
     A layer that cannot be judged, or for major shifts only, adds a sentence, and so does a watch on the data; neither
     changes what the others decide.
 
-    >>> found = [Finding(Layer.INPUT, Verdict.OK, "Inputs agree."), Finding(Layer.KPI, Verdict.MAJOR, "CTR halved.")]
+    >>> input_ = Finding(layer=Layer.INPUT, verdict=Verdict.OK, sentence="Inputs agree.")
+    >>> found = [input_, Finding(layer=Layer.KPI, verdict=Verdict.MAJOR, sentence="CTR halved.")]
     >>> triage(found)
     Triage(decision=<DriftDecision.WATCH: 'watch'>, cause='kpi_shift', reasons=('CTR halved.',))
     """

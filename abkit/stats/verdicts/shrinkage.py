@@ -153,7 +153,8 @@ def shrink(effect: float, standard_error: float, prior: EffectPrior, *, level: f
     interval at 95 % covers at least 93 % of winners where effects are normal, heavy-tailed, or mostly none
     (docs/statistics.md, benchmarks/coverage.py).
 
-    >>> shrunk = shrink(0.3, 0.1, EffectPrior(0.0, 0.1, 200, "one normal law"))
+    >>> prior = EffectPrior(mean=0.0, sd=0.1, tests=200, method="one normal law")
+    >>> shrunk = shrink(0.3, 0.1, prior)
     >>> round(shrunk.estimate, 3), round(shrunk.ci_low, 3)
     (0.15, 0.001)
     """
@@ -169,7 +170,8 @@ def shrink_many(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the estimates of `shrink` with both ends of their intervals, on arrays.
 
-    >>> shrink_many([0.3, 0.0], [0.1, 0.1], EffectPrior(0.0, 0.1, 200, "one normal law"))[0].round(3).tolist()
+    >>> prior = EffectPrior(mean=0.0, sd=0.1, tests=200, method="one normal law")
+    >>> shrink_many([0.3, 0.0], [0.1, 0.1], prior)[0].round(3).tolist()
     [0.15, 0.0]
     """
     values, errors = np.asarray(effects, dtype=float)[:, None], np.asarray(standard_errors, dtype=float)[:, None]

@@ -62,7 +62,7 @@ def advise(conclusion: Conclusion, guardrails: Mapping[Metric, MarginTest | None
         conclusion: Of `judge`.
         guardrails: Metric → its test; None where there is too little to test.
 
-    >>> found = Conclusion(Verdict.BETTER, "b caused a higher rate than a", True, ())
+    >>> found = Conclusion(state=Verdict.BETTER, sentence="b caused a higher rate than a", causal=True, blocked_by=())
     >>> advise(found, {}).advice, advise(found, {Metric.CVR: None}).advice
     ('ship', 'hold: the guardrail cvr has too little data')
     """

@@ -33,9 +33,10 @@ def rate_of(metric: Metric, row: Delivered, spread: Spread) -> Interval:
     Shares of whole counts have Wilson's interval; all else an interval of the logarithm from how the rate varies
     between days. A single day has none, and a rate of 0 with amounts neither.
 
-    >>> rate_of(Metric.CTR, Delivered(1, 1, 1000, 20, 0), {})
+    >>> row = Delivered(creative_id=1, campaign_id=1, impressions=1000, clicks=20, conversions=0, spend=9.0)
+    >>> rate_of(Metric.CTR, row, {})
     Interval(value=0.02, low=0.0129..., high=0.0306...)
-    >>> rate_of(Metric.CPA, Delivered(1, 1, 1000, 20, 0, spend=9.0), {})
+    >>> rate_of(Metric.CPA, row, {})
     Interval(value=None, low=None, high=None)
     """
     definition = METRICS[metric]
