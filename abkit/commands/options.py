@@ -23,7 +23,7 @@ AsOfOption = Annotated[
 ]
 DeviceOption = Annotated[
     Device | None,
-    typer.Option("--device", help="Where the encoder computes: auto takes a GPU with CUDA; that of [scoring]."),
+    typer.Option("--device", help="Where the encoder computes: auto takes a GPU with CUDA; else as in [scoring]."),
 ]
 RatesOption = Annotated[
     Path | None,

@@ -76,7 +76,7 @@ def review_flow(
     ctx: typer.Context,
     campaign: KeyArgument,
     approvals: Annotated[
-        int | None, typer.Option("--approvals", min=1, max=5, help="So many people have to approve a variant.")
+        int | None, typer.Option("--approvals", min=1, max=5, help="How many people have to approve a variant.")
     ] = None,
     gate: Annotated[
         bool | None,

@@ -27,7 +27,7 @@ def shortlist(
             "--p-best",
             parser=number,
             metavar="NUMBER",
-            help="The probability with which the best creative has to be kept.",
+            help="Keep the best creative with at least this probability.",
         ),
     ] = 0.9,
     min_probability: Annotated[
@@ -36,7 +36,7 @@ def shortlist(
             "--min-probability",
             parser=number,
             metavar="NUMBER",
-            help="Two creatives are a tie unless one beats the other with this.",
+            help="Two creatives are a tie unless one beats the other with this probability.",
         ),
     ] = 0.9,
     model: Annotated[

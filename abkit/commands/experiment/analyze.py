@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 def analyze(
     ctx: typer.Context,
-    key: Annotated[str | None, typer.Argument(help="The experiment; or give --table.")] = None,
+    key: Annotated[str | None, typer.Argument(help="Name of the experiment; or give --table.")] = None,
     as_of: AsOfOption = None,
     by: Annotated[Dimension | None, typer.Option("--by", help="Compare in each value of this dimension too.")] = None,
     rates: RatesOption = None,
@@ -91,7 +91,9 @@ def analyze(
     allocation: Annotated[
         Allocation, typer.Option("--allocation", help="With --table: whether variants were assigned at random.")
     ] = Allocation.RANDOM,
-    correction: Annotated[Correction, typer.Option("--correction", help="With --table: of p-values.")] = Correction.BH,
+    correction: Annotated[
+        Correction, typer.Option("--correction", help="With --table: how p-values are corrected.")
+    ] = Correction.BH,
     level: Annotated[
         float, typer.Option("--level", parser=number, metavar="NUMBER", help="With --table: confidence level.")
     ] = 0.95,

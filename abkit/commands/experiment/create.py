@@ -132,7 +132,7 @@ def create(
     ] = 0,
     outcome_days: Annotated[
         int | None,
-        typer.Option("--outcome-days", min=1, help="Of users: days that each counts, from the first exposure on."),
+        typer.Option("--outcome-days", min=1, help="With --unit user: days of each that count, from exposure on."),
     ] = None,
     encoding: EncodingOption = None,
     header_line: HeaderLineOption = None,

@@ -16,7 +16,7 @@ from abkit.vocabulary import ExperimentDecision
 def decide(
     ctx: typer.Context,
     key: Annotated[str, typer.Argument(help="The experiment.")],
-    decision: Annotated[ExperimentDecision, typer.Argument(help="What becomes of it.")],
+    decision: Annotated[ExperimentDecision, typer.Argument(help="The decision.")],
     by: Annotated[str, typer.Option("--by", help="Name of the person who decides.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; needed against the verdict.")] = "",
     second: Annotated[

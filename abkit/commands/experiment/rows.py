@@ -231,7 +231,7 @@ def simulate(
     per_arm: Annotated[int | None, typer.Option("--per-arm", min=2, help="Units of each arm; half by default.")] = None,
     runs: Annotated[int, typer.Option("--runs", min=1, max=100_000, help="Simulated tests.")] = 1_000,
     alpha: Annotated[float, typer.Option("--alpha", parser=number, metavar="NUMBER", help="Level of the test.")] = 0.05,
-    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the draws.")] = 0,
     encoding: EncodingOption = None,
     header_line: HeaderLineOption = None,
     sheet: SheetOption = None,

@@ -115,7 +115,7 @@ def list_decisions(
 CheckArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[ID]", help="Its run, as `abkit drift list` has it, or decision:N; else the last standing check."
+        metavar="[ID]", help="Its run, as `abkit drift list` shows it, or decision:N; else the last standing check."
     ),
 ]
 

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from abkit.intake.kpis.reading import KpiOptions
     from abkit.intake.remote.fetch import Fetched
 
-ImportArgument = Annotated[int, typer.Argument(metavar="IMPORT", help="Number of the import; `abkit kpi list` has it.")]
+ImportArgument = Annotated[
+    int, typer.Argument(metavar="IMPORT", help="Number of the import, as `abkit kpi list` shows it.")
+]
 
 app = typer.Typer(help="KPI exports: import them, see what was refused, link ads to creatives.", no_args_is_help=True)
 
@@ -88,7 +90,7 @@ def import_(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Import without a preview, at a terminal too.")] = False,
     forget_mapping: Annotated[
-        bool, typer.Option("--forget-mapping", help="Do without the mapping that is remembered for these columns.")
+        bool, typer.Option("--forget-mapping", help="Ignore the mapping remembered for these columns.")
     ] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:

@@ -12,7 +12,7 @@ from abkit.commands.output import Format, FormatOption, note, show
 
 app = typer.Typer(help="Raters: links with which people label, and people who are forgotten.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Whom the link is for.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The person the link is for.")]
 
 
 @app.command()

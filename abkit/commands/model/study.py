@@ -37,7 +37,7 @@ LeastGainOption = Annotated[
         "--least-gain",
         parser=number,
         metavar="NUMBER",
-        help="Of encoders: the gain in SRCC that is worth the cost of a dearer one; 0.02 by default.",
+        help="Of encoders: the gain in SRCC that a more expensive one has to bring; 0.02 by default.",
     ),
 ]
 CoreHourOption = Annotated[
@@ -113,7 +113,7 @@ def compare(
     sheet: SheetOption = None,
     decimal: DecimalOption = None,
     mapping: MapOption = None,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, max=50, help="How often folds are dealt anew.")] = 5,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, max=50, help="How often the folds are drawn again.")] = 5,
     seed: SeedOption = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Repeats that run side by side.")] = 1,
     comparisons: ComparisonsOption = None,

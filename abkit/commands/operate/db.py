@@ -128,7 +128,7 @@ def archive(
     ctx: typer.Context,
     before: Annotated[
         datetime | None,
-        typer.Option("--before", formats=["%Y-%m-%d"], help="The first day that stays; by default by keep_days."),
+        typer.Option("--before", formats=["%Y-%m-%d"], help="The first day that stays; from keep_days by default."),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option("--to", help="New folder for the files; one in archive/ of the workspace by default.")

@@ -22,7 +22,7 @@ def mcp(
     http: Annotated[bool, typer.Option("--http", help="Serve HTTP at /mcp, not standard input and output.")] = False,
     host: Annotated[
         str,
-        typer.Option("--host", help="Where to listen; where others come, a token is needed."),
+        typer.Option("--host", help="Where to listen; from other machines a token is needed."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8716,
 ) -> None:

@@ -16,10 +16,10 @@ app = typer.Typer(help="Make and take back the tokens with which programs act fo
 @app.command("create")
 def create(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="For whom it acts.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The person it acts for.")],
     label: Annotated[str, typer.Option("--for", help="What it is for, such as `search backend`.")],
     scope: Annotated[
-        list[Permission], typer.Option("--scope", help="What it may do, of what the person may; may be repeated.")
+        list[Permission], typer.Option("--scope", help="What it may do, at most what the person may; may be repeated.")
     ],
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="Days until it expires.")] = 90,
     form: FormatOption = Format.TABLE,

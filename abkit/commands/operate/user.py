@@ -13,7 +13,7 @@ from abkit.vocabulary import Role
 
 app = typer.Typer(help="Say who may open the page for the team, and what they may do.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Under which they sign in.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name under which they sign in.")]
 StdinOption = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking for it.")
 ]
@@ -23,7 +23,7 @@ StdinOption = Annotated[
 def add(
     ctx: typer.Context,
     name: NameArgument,
-    role: Annotated[Role, typer.Option("--role", help="What they may do; each may what the one before it may.")],
+    role: Annotated[Role, typer.Option("--role", help="What they may do; each role includes the one before it.")],
     password_stdin: StdinOption = False,
     by_proxy: Annotated[
         bool, typer.Option("--by-proxy", help="A proxy says who they are (`[web] user_header`): no password.")

@@ -33,7 +33,7 @@ class HeadStudyRequest:
         image_column: The column that names the image; found by its usual names when None.
         group_column: Images with equal values here (one subject) are held out together.
         scale: Lowest and highest rating; found in the table when None.
-        repeats: How often folds are dealt anew.
+        repeats: How often the folds are drawn again.
         seed: Seed of everything random.
         jobs: Repeats that run side by side.
         columns: Column by field of ratings, where the user said it.

@@ -40,7 +40,7 @@ class EncoderStudyRequest:
         group_column: Images with equal values here (one subject) are held out together.
         scale: Lowest and highest rating; found in the table when None.
         columns: Column by field of ratings, where the user said it.
-        repeats: How often folds are dealt anew.
+        repeats: How often the folds are drawn again.
         seed: Seed of everything random.
         options: How the table is written, where the user said it.
         least_gain: The gain in SRCC that is worth the cost of a dearer encoder, and that a cheaper one may lose.
