@@ -23,7 +23,7 @@ AsOfOption = Annotated[
 ]
 DeviceOption = Annotated[
     Device | None,
-    typer.Option("--device", help="Where the encoder computes: auto takes a GPU with CUDA; else as in [scoring]."),
+    typer.Option("--device", help="Where the encoder computes: auto takes a CUDA GPU; by default as in [scoring]."),
 ]
 RatesOption = Annotated[
     Path | None,
