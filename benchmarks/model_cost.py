@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 
 from abkit_model.data.tokens import TokenCache, split
-from abkit_model.encoders.frozen import collate, has_fast_bfloat16
+from abkit_model.devices import half_precision
+from abkit_model.encoders.frozen import collate
 from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.metrics import spearman
 from abkit_model.images import open_image
@@ -107,7 +108,7 @@ def _report(clock: Clock, number: int, changed: float) -> None:
 
 
 def _precisions(scorer: Scorer, paths: list[Path]) -> None:
-    if not has_fast_bfloat16():
+    if half_precision(torch.device("cpu")) is None:
         print("this processor does not compute with bfloat16: float32 is used")
         return
     prepared = [scorer.prepare(open_image(path).image) for path in paths]

@@ -1,6 +1,8 @@
 """How the house is built: folders that one can overlook, and records whose figures cannot be swapped."""
 
 import ast
+import importlib
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,3 +47,13 @@ def test_a_folder_has_a_dozen_modules_or_the_guide_says_why_more(folder: Path) -
         (said,) = [part for part in guide.split("\n## ") if part.startswith("Large folders")]
         name = str(folder.relative_to(ROOT / "model" if folder.is_relative_to(ROOT / "model") else ROOT))
         assert f"`{name}/`" in said
+
+
+@pytest.mark.parametrize("path", [pytest.param(one, id=one.name) for one in sorted((ROOT / "benchmarks").glob("*.py"))])
+def test_what_a_benchmark_takes_from_abkit_is_there(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in ("abkit", "abkit_model"):
+            module = importlib.import_module(node.module)
+            for name in (one.name for one in node.names):
+                found = hasattr(module, name) or importlib.util.find_spec(f"{node.module}.{name}")
+                assert found, f"line {node.lineno}: {node.module} has no {name}"
