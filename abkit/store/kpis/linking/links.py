@@ -347,7 +347,9 @@ def _first_days(session: Session, creatives: Collection[int]) -> list[tuple[int,
         first: Any = select(creative, CAMPAIGN, func.min(Kpi.period_start))
         delivered = with_places(first.join(Ad, Ad.id == ad).join(Kpi, Kpi.ad_id == Ad.id))
         delivered = delivered.where(creative.in_(creatives), Kpi.left_out == "", Kpi.impressions > 0)
-        days += session.execute(delivered.group_by(creative, CAMPAIGN)).tuples()
+        days += [
+            (shown, campaign, day) for shown, campaign, day in session.execute(delivered.group_by(creative, CAMPAIGN))
+        ]
     return days
 
 

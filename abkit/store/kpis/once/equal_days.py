@@ -146,9 +146,15 @@ def _equal(
         if number == import_id:
             continue
         for place, others in places.items():
-            for shown in of_campaign[place[2]]:
+            several = [_summed(_of(own, place[2]))] if not place[0] else []
+            for shown in (*of_campaign[place[2]], *several):
                 if common := _common(shown, others):
                     equal[place[2], number] = common, common.items() <= others.items()
+        # Where this file names no platform, those of the other file are one.
+        for campaign in {campaign for platform, _, campaign in own if not platform}:
+            one, other = (_summed(_of(some, campaign)) for some in (own, places))
+            if common := _common(one, other):
+                equal[campaign, number] = common, common.items() <= other.items()
         if None in {place[2] for place in (*own, *places)}:
             # Where a file names no campaign, all of the other file's are one.
             one, other = _summed(own), _summed(places)
@@ -166,6 +172,10 @@ def _common(one: Shown, other: Shown) -> Shown:
         return both if near and len(set(both.values())) >= _NEAR_PERIODS else {}
     digits = sum(math.log10((shown + 1) * (clicks + 1)) for shown, clicks in set(both.values()))
     return both if digits >= _DIGITS else {}
+
+
+def _of(places: Mapping[Place, Shown], campaign: int | None) -> dict[Place, Shown]:
+    return {place: shown for place, shown in places.items() if place[2] == campaign}
 
 
 def _summed(places: Mapping[Place, Shown]) -> Shown:

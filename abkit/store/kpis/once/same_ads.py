@@ -31,6 +31,7 @@ from abkit.store.kpis.once.alike import corrected, only_ones, restated
 from abkit.store.kpis.once.period_sums import SUMS, sums_of_pairs, totals_and_sums
 from abkit.store.kpis.once.publishers import agree_on_platform, is_part
 from abkit.store.kpis.once.rule import means_all
+from abkit.store.kpis.once.sums_over_platforms import sums_over_platforms
 from abkit.store.schema import Ad, AdCreative, Kpi
 from abkit.vocabulary import Dimension
 
@@ -79,6 +80,7 @@ def unite(
         pairs += long
         pairs += _corrected(session, short, days)
         pairs += _equal_ads(session, ads, others, days)
+        pairs += sums_over_platforms(session, ads, others, days)
     return _note(session, pairs) if pairs else set()
 
 
