@@ -11,6 +11,7 @@ from abkit.config import Settings
 from abkit.reporting.page.gather import gather
 from abkit.store import experiments
 from abkit.store.database.engine import Store
+from abkit.store.kpis import other_values
 from abkit.store.kpis.delivery import delivery_rows
 from abkit.store.kpis.once.publishers import agree_on_platform
 from abkit.store.kpis.spellings import value_key
@@ -196,6 +197,37 @@ def test_a_value_in_another_language_beside_one_that_is_alike_is_said(
     assert "abkit kpi undo 2" in said
     undo_import(store, 2)
     assert counted(store)[0] == sums(ROWS)[0]
+
+
+def test_of_many_ads_some_rule_out_which_values_are_others(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(5)
+    figures = {
+        (ad, country): (dice.randint(1000, 9000), dice.randint(10, 99))
+        for ad in range(300)
+        for country in ("DE", "AT", "CH", "PL")
+    }
+
+    def content(called: dict[str, str]) -> str:
+        lines = [
+            f"2026-03-01,12021{ad:08d},spring,{called[country]},{shown},{clicks}"
+            for (ad, country), (shown, clicks) in figures.items()
+            if country in called
+        ]
+        return "\n".join(["Day,Ad ID,Campaign name,Country,Impressions,Clicks", *lines]) + "\n"
+
+    asked = []
+    alike = other_values._alike
+    monkeypatch.setattr(other_values, "_alike", lambda *given: asked.append(given[2]) or alike(*given))
+    take(store, tmp_path, "1.csv", content({name: name for name in ("DE", "AT", "CH", "PL")}))
+    for ad in range(0, 300, 7):  # corrected, some of them by far
+        shown, clicks = figures[ad, "DE"]
+        figures[ad, "DE"] = (shown + (900 if ad % 50 == 0 else 5), clicks)
+    notes = take(store, tmp_path, "2.csv", content({"DE": "Germany", "AT": "AT"}))
+    (said,) = [note for note in notes if "count twice" in note]
+    assert "or nearly so: country 'Germany' has those of 'DE'; if they mean the same" in said
+    assert asked == [[("Germany", "DE")]]
 
 
 def test_another_country_with_figures_of_its_own_is_not_doubted(store: Store, tmp_path: Path) -> None:
