@@ -30,7 +30,7 @@ from abkit_model.training.holdout import FOLDS, LEVEL, HeldOut, HeldOutAnswers, 
 from abkit_model.training.losses import ComparisonLoss
 from abkit_model.training.request import Recipe
 from abkit_model.training.terms.blend import blend
-from abkit_model.training.terms.closed_form import Pairs, share_of, solve_pairs
+from abkit_model.training.terms.closed_form import Pairs, share_of_pairs, solve_pairs
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -91,8 +91,7 @@ class ComparisonLabels:
         """The share of the closed form for so many pairs; none on a parent's scale, and none for very many images."""
         if self.scale != CHANCE or len(self.views[0].rows) > MOST_SOLVED:
             return 0.0
-        # a pair says one thing about two images: it counts as half a rated image
-        return share_of(len(self.comparisons.share) // 2)
+        return share_of_pairs(len(self.comparisons.share))
 
     def blend(self, network: QueryTransformer, recipe: Recipe) -> QueryTransformer:
         """Return the network with a Bradley–Terry model on the embedding blended in."""

@@ -1,4 +1,4 @@
-"""The closed form: a ridge regression on the embedding, which a few dozen labels teach more than they teach queries."""
+"""The closed form: ridge regressions on the embedding, which a few dozen labels teach more than they teach queries."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ PENALTIES = np.geomspace(0.03, 30, 10)
 FOLDS = 5
 #: The penalty is chosen on so many rows; it does not depend on their number.
 TUNED_ON = 1000
-#: Up to how many images the closed form has which share, and its share beyond.
-SHARES, LEAST = ((50, 0.9), (150, 0.6)), 0.5
+#: Penalties that are averaged by how likely they make the labels.
+FINE_PENALTIES = np.geomspace(0.03, 30, 37)
+#: Up to how many images they are; beyond, folds choose the penalty well enough, and near-duplicates mislead likelihood.
+FEW_IMAGES = 350
+#: Up to how many rated images, and how many pairs, the closed form has which share, and its share beyond.
+SHARES, LEAST = ((50, 0.9), (150, 0.85), (FEW_IMAGES, 0.75)), 0.5
+SHARES_OF_PAIRS, LEAST_OF_PAIRS = ((30, 0.98), (150, 0.9)), 0.6
 #: Added to the average share of each step of the scale, so that none is impossible.
 LEAST_SHARE_OF_A_BIN = 1e-4
 
@@ -83,13 +88,24 @@ class Pairs:
 def share_of(images: int) -> float:
     """Return the share of the closed form in a scorer that learns from so many rated images.
 
-    Settled by learning curves (docs/model.md): with fifty labels or fewer the closed form is ahead nearly everywhere,
-    and from a hundred on each knows something that the other does not.
+    Settled by learning curves (docs/model.md): with few labels the closed form is ahead nearly everywhere, and the more
+    there are the more the queries know that it does not.
 
-    >>> share_of(30), share_of(80), share_of(500)
-    (0.9, 0.6, 0.5)
+    >>> share_of(30), share_of(80), share_of(200), share_of(500)
+    (0.9, 0.85, 0.75, 0.5)
     """
     return next((share for most, share in SHARES if images <= most), LEAST)
+
+
+def share_of_pairs(pairs: int) -> float:
+    """Return the share of the closed form in a scorer that learns from so many pairs.
+
+    A pair says one thing about two images, and teaches queries less than a rated image does.
+
+    >>> share_of_pairs(25), share_of_pairs(100), share_of_pairs(500)
+    (0.98, 0.9, 0.6)
+    """
+    return next((share for most, share in SHARES_OF_PAIRS if pairs <= most), LEAST_OF_PAIRS)
 
 
 def solve_ratings(
@@ -103,6 +119,9 @@ def solve_ratings(
 ) -> Tilt:
     """Solve the closed form for rated images: it tilts a typical opinion to the mean that is predicted.
 
+    Which penalty ranks a few dozen images held out best is half chance; so there the regression that it gives is
+    averaged with the one that likelihood gives.
+
     Args:
         network: A network with means and scales measured.
         views: The images as they are and, with a second view, mirrored.
@@ -114,10 +133,13 @@ def solve_ratings(
     typical = typical_opinion(targets, values)
     tilt = tilt_of(network)
     slope = float(typical @ (values * tilt) - (typical @ values) * (typical @ tilt))  # rating steps per unit of tilt
-    X = np.concatenate([standardized(network, view.embeddings) for view in views])
-    wanted = np.tile((targets @ values - typical @ values) / slope, len(views))
-    found = fit_ridge(X, wanted, list(groups) * len(views), seed=seed)
-    return Tilt(direction=found.direction, first=np.log(typical) + found.center * tilt)
+    X = [standardized(network, view.embeddings) for view in views]
+    wanted = (targets @ values - typical @ values) / slope
+    found = fit_ridge(np.concatenate(X), np.tile(wanted, len(X)), list(groups) * len(X), seed=seed)
+    direction = found.direction
+    if len(wanted) <= FEW_IMAGES:
+        direction = (direction + likely_direction(np.mean(X, axis=0), wanted)) / 2
+    return Tilt(direction=direction, first=np.log(typical) + found.center * tilt)
 
 
 def tilt_of(network: QueryTransformer) -> Floats:
@@ -185,6 +207,26 @@ def choose_penalty(X: Floats, y: Floats, groups: Sequence[str], seed: int = 0) -
         guess[:, own] = (wanted / (values + PENALTIES[:, None])) @ seen.T + center
     figures = np.nan_to_num([spearman(one, y) for one in guess], nan=-1.0)
     return float(PENALTIES[int(figures.argmax())])
+
+
+def likely_direction(X: Floats, y: Floats) -> Floats:
+    """Return the mean direction `(E,)` of ridge regressions, each weighted by how likely its penalty makes the labels.
+
+    The marginal likelihood of a normal prior on the direction, with the variance of the labels where it is highest
+    (MacKay 1992, doi 10.1162/neco.1992.4.3.415).
+
+    Args:
+        X: `(n, E)`, standardized embeddings.
+        y: `(n,)`, what is predicted.
+    """
+    values, vectors = np.linalg.eigh(X @ X.T / X.shape[1])
+    along = vectors.T @ (y - y.mean())
+    variances = values.clip(0) + FINE_PENALTIES[:, None]  # of the labels along each vector, (penalties, n)
+    scale = (along**2 / variances).mean(axis=1)
+    likelihood = -0.5 * (len(y) * np.log(scale.clip(1e-300)) + np.log(variances).sum(axis=1))
+    weight = np.exp(likelihood - likelihood.max())
+    mean = (weight[:, None] * (along / variances)).sum(axis=0) / weight.sum()
+    return np.asarray(X.T @ (vectors @ mean) / X.shape[1])
 
 
 def _solve(X: Floats, y: Floats, penalty: float) -> Floats:

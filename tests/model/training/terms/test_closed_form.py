@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from abkit_model.data.dataset import Comparisons, Examples
 from abkit_model.data.tokens import Features
@@ -15,12 +16,16 @@ from abkit_model.training.ratings import RatingLabels
 from abkit_model.training.request import Recipe
 from abkit_model.training.terms.blend import blend
 from abkit_model.training.terms.closed_form import (
+    FINE_PENALTIES,
     Pairs,
     choose_penalty,
     fit_ridge,
+    likely_direction,
     preferences,
     share_of,
+    share_of_pairs,
     solve_ratings,
+    standardized,
     tilt_of,
     typical_opinion,
 )
@@ -135,24 +140,54 @@ def test_a_typical_opinion_disagrees_as_much_as_one_image_makes_people_disagree(
 
 def test_many_images_are_left_to_the_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = comparisons(features())
-    assert labels.closed_form_share == share_of(len(labels.comparisons.share) // 2)
+    assert labels.closed_form_share == share_of_pairs(len(labels.comparisons.share))
     monkeypatch.setattr("abkit_model.training.comparisons.MOST_SOLVED", IMAGES - 1)
     assert labels.closed_form_share == 0
     assert labels.scale == CHANCE
     assert ComparisonLabels(labels.comparisons, replace(CHANCE, high=2.0)).closed_form_share == 0
 
 
-def test_a_pair_counts_as_half_a_rated_image() -> None:
-    few = comparisons(features())
-    pairs = few.comparisons
+def test_pairs_leave_more_to_the_closed_form_than_as_many_rated_images() -> None:
+    pairs = comparisons(features()).comparisons
     shares = []
-    for count in (100, 101, 300, 301):
+    for count in (30, 31, 150, 151):
         some = np.arange(count) % len(pairs.share)
         columns = {name: getattr(pairs, name)[some] for name in ("first", "second", "share", "weight")}
-        more = replace(pairs, **columns)
-        shares.append(ComparisonLabels(more).closed_form_share)
-    assert shares == [share_of(50), share_of(50), share_of(150), share_of(150)]
-    assert ComparisonLabels(pairs).closed_form_share > share_of(100)
+        shares.append(ComparisonLabels(replace(pairs, **columns)).closed_form_share)
+    assert shares == [share_of_pairs(count) for count in (30, 31, 150, 151)]
+    assert shares[0] > shares[1] == shares[2] > shares[3]
+    assert shares[0] > share_of(30)
+    assert shares[2] > share_of(150)
+
+
+def test_likelihood_weighs_penalties_as_a_normal_density_of_the_labels_does() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(24, 40))
+    y = X[:, 0] + rng.normal(size=24)
+    y -= y.mean()
+    gram = X @ X.T / 40
+    likelihood, directions = [], []
+    for penalty in FINE_PENALTIES:
+        covariance = gram + penalty * np.eye(24)
+        scale = y @ np.linalg.solve(covariance, y) / 24
+        likelihood.append(stats.multivariate_normal(np.zeros(24), scale * covariance).logpdf(y))
+        directions.append(X.T @ np.linalg.solve(covariance, y) / 40)
+    weight = np.exp(np.array(likelihood) - max(likelihood))
+    assert likely_direction(X, y + 5) == pytest.approx(weight @ np.array(directions) / weight.sum(), abs=1e-9)
+
+
+def test_few_images_average_two_regressions_and_many_choose_by_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = ratings(features())
+    network, own = fit(labels, replace(QUICK, closed_form=0.0)), labels.examples
+    given = {"groups": own.groups, "seed": 0}
+    few = solve_ratings(network, own.views, own.targets, own.values, **given).direction
+    monkeypatch.setattr("abkit_model.training.terms.closed_form.FEW_IMAGES", IMAGES - 1)
+    many = solve_ratings(network, own.views, own.targets, own.values, **given).direction
+    X = np.mean([standardized(network, view.embeddings) for view in own.views], axis=0)
+    likely = 2 * few - many
+    slope = np.linalg.lstsq(likely[:, None], likely_direction(X, own.targets @ own.values), rcond=None)[0]
+    assert likely_direction(X, own.targets @ own.values) == pytest.approx(likely * slope, abs=1e-9)
+    assert not np.allclose(few, many)
 
 
 def test_ratings_with_comparisons_beside_them_have_none_because_it_would_not_hear_of_these() -> None:
