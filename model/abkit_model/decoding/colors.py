@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,6 +20,9 @@ _SAME = 2
 _SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _BAND = 1 << 21  # pixels that are converted at a time
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
+# Whether a profile is sRGB, by its digest and the mode of the pixels, of so many profiles at most.
+_verdicts: dict[tuple[bytes, str], bool] = {}
+_MOST_VERDICTS = 256
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def _converted(pixels: Image.Image, profile: bytes) -> tuple[Image.Image, str, b
             if not _is_gray(pixels):
                 return pixels.convert("RGB"), "the color profile is for gray images and was ignored", False
             pixels = pixels.getchannel(0)  # a format without gray, such as WebP
-        if _is_srgb(opened, mode):
+        if mode != "CMYK" and _is_srgb(opened, profile, mode):
             return pixels.convert("RGB"), "", False
         transform = _transform(opened, mode)
         done = ImageCms.applyTransform(pixels if pixels.mode == mode else pixels.convert(mode), transform)
@@ -113,14 +117,25 @@ def _is_gray(pixels: Image.Image) -> bool:
     return all(ImageChops.difference(red, other).getbbox() is None for other in (green, blue))
 
 
-def _is_srgb(opened: ImageCms.ImageCmsProfile, mode: str) -> bool:
+def _is_srgb(opened: ImageCms.ImageCmsProfile, profile: bytes, mode: str) -> bool:
     """Return whether a profile leaves colors as they are, so that pixels that say they are sRGB stay to the last bit.
+
+    Most images have one of a few profiles, and probing one takes longer than decoding an image: verdicts are kept.
 
     Raises:
         Exception: What the parser of profiles raises.
     """
-    if mode == "CMYK":
-        return False
+    key = (hashlib.sha256(profile).digest(), mode)
+    verdict = _verdicts.get(key)  # threads decode at the same time: another one may clear it here
+    if verdict is None:
+        verdict = _leaves_colors(opened, mode)
+        if len(_verdicts) >= _MOST_VERDICTS:
+            _verdicts.clear()
+        _verdicts[key] = verdict
+    return verdict
+
+
+def _leaves_colors(opened: ImageCms.ImageCmsProfile, mode: str) -> bool:
     if mode == "L":
         probe = Image.fromarray(np.arange(256, dtype=np.uint8)[None, :])
     else:

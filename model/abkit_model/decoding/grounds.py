@@ -82,9 +82,12 @@ def single_color(image: Image.Image) -> str:
     >>> single_color(Image.new("RGB", (40, 40), "red")), single_color(Image.linear_gradient("L").convert("RGB"))
     ('#ff0000', '')
     """
-    bands = [image.getchannel(band).getextrema() for band in image.getbands()]
-    if any(high - low > _ONE_COLOR for low, high in bands):  # type: ignore[operator]
-        return ""
+    bands = []
+    for band in image.getbands():
+        low, high = image.getchannel(band).getextrema()
+        if high - low > _ONE_COLOR:  # type: ignore[operator]
+            return ""
+        bands.append((low, high))
     return "#" + "".join(f"{int(sum(band)) // 2:02x}" for band in bands)  # type: ignore[arg-type]
 
 

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from abkit_model.decoding import colors
 from abkit_model.images import DecodedImage, open_image
 from tests.images import make_image
 from tests.profiles import RGB, SRGB, gray_profile, in_space, ink_profile, rgb_profile
@@ -80,6 +81,26 @@ def test_a_profile_that_says_srgb_leaves_every_bit_as_it_is(kind: str) -> None:
         decoded = open_image(saved(ORIGINAL, kind, icc_profile=profile, **FORMATS[kind]))
         assert decoded.image.tobytes() == plain.image.tobytes()
         assert decoded.reading == plain.reading == open_image(saved(ORIGINAL)).reading
+
+
+def test_one_profile_of_many_images_is_probed_once_and_no_more_verdicts_are_kept_than_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    probed = []
+    probe = colors._leaves_colors
+    monkeypatch.setattr(colors, "_verdicts", {})
+    monkeypatch.setattr(colors, "_MOST_VERDICTS", 2)
+    monkeypatch.setattr(colors, "_leaves_colors", lambda *asked: probed.append(asked) or probe(*asked))
+    plain = saved(ORIGINAL, "PNG")
+    same, *others = (rgb_profile(name, SRGB) for name in ("one", "two", "three"))
+    for profile in (same, same, same):
+        decoded = open_image(saved(ORIGINAL, "PNG", icc_profile=profile))
+        assert decoded.image.tobytes() == open_image(plain).image.tobytes()
+    assert len(probed) == 1
+    for profile in (*others, same):
+        open_image(saved(ORIGINAL, "PNG", icc_profile=profile))
+        assert len(colors._verdicts) <= 2
+    assert len(probed) > 3
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])

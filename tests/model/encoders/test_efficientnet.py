@@ -75,6 +75,30 @@ def test_on_processors_it_is_computed_with_folded_normalization_and_sees_the_sam
         assert apart < 0.05
 
 
+def test_what_rounding_takes_from_the_mean_of_a_layer_its_bias_gives_back() -> None:
+    network = own_network("efficientnet-lite0")._network
+    before = torch.linspace(-1, 2, 24)
+    for layer in network.stages[2][0].layers:  # wider, each channel by itself, narrower
+        exact, rounded = (folded._Layer(layer, kind, before) for kind in (torch.float32, torch.bfloat16))
+        assert not torch.equal(rounded._weight.float(), exact._weight)
+        grouped = layer[0].groups > 1
+
+        def mean_after(one: folded._Layer, grouped: bool = grouped, before: torch.Tensor = before) -> torch.Tensor:
+            weight = one._weight.float().sum(dim=(2, 3))
+            return (weight[:, 0] * before if grouped else weight @ before) + one._rest[0]
+
+        torch.testing.assert_close(mean_after(rounded), mean_after(exact), rtol=1e-5, atol=1e-5)
+        before = exact.mean
+        torch.testing.assert_close(rounded.mean, before)
+
+
+def test_the_mean_of_what_is_clamped_is_that_of_many_draws() -> None:
+    draws = torch.randn(200_000, generator=torch.Generator().manual_seed(1))
+    for mean, std in ((-2.0, 1.0), (0.0, 0.5), (1.0, 3.0), (5.0, 4.0), (9.0, 1.0), (2.0, 0.0)):
+        found = folded._clamped_mean(torch.tensor(mean), torch.tensor(std))
+        assert float(found) == pytest.approx(float((mean + std * draws).clamp(0, 6).mean()), abs=0.02)
+
+
 def test_gradients_take_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("folded")
