@@ -221,6 +221,17 @@ def test_weights_of_a_bundled_encoder_with_a_wrong_digest_are_refused(
         load_encoder("bundled:efficientnet-lite0")
 
 
+def test_pixels_as_bytes_and_as_floats_are_normalized_to_the_same_bits() -> None:
+    encoder = load_encoder("bundled:efficientnet-lite0", device="cpu")
+    pixels = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    before = pixels.clone()
+    quick, plain = encoder._normalize(pixels), encoder._normalize(pixels.float())
+    assert torch.equal(quick, plain)
+    assert torch.equal(pixels, before)
+    assert quick.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(plain[1, 2, 3, 4], (pixels[1, 3, 4, 2] - 127.5) / 127.5)
+
+
 @pytest.mark.realdata
 @pytest.mark.skipif(not can_fold(torch.bfloat16), reason="no oneDNN in bfloat16 here")
 def test_scores_in_bfloat16_are_those_in_float32_to_within_two_hundredths(testdata: Path) -> None:

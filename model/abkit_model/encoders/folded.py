@@ -117,10 +117,11 @@ class _Layer:
     def added(self, x: Tensor, to: Tensor) -> Tensor:
         """Return the output added to what the block was given, which may change."""
         if self.dtype != torch.float32:  # there the fused operator wants a bias of 8 bits, like the weights
-            return self(x).add_(to)
-        found: Tensor = torch.ops.mkldnn._convolution_pointwise_.binary(
-            to, x, self._weight, *self._rest, "add", 1.0, None, [], None
-        )
+            found: Tensor = self(x).add_(to)
+        else:
+            found = torch.ops.mkldnn._convolution_pointwise_.binary(
+                to, x, self._weight, *self._rest, "add", 1.0, None, [], None
+            )
         return found
 
 
@@ -130,4 +131,5 @@ def _clamped_mean(mean: Tensor, std: Tensor) -> Tensor:
     low, high = -mean / std, (6 - mean) / std
     below, above = torch.special.ndtr(low), torch.special.ndtr(-high)
     density = (torch.exp(-low.square() / 2) - torch.exp(-high.square() / 2)) / math.sqrt(2 * math.pi)
-    return mean * (1 - below - above) + std * density + 6 * above
+    found: Tensor = mean * (1 - below - above) + std * density + 6 * above
+    return found
