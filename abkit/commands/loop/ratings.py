@@ -74,6 +74,11 @@ def import_(
             progress=progress,
         )
     print_results([result], form)
+    if result.other_spellings:
+        note(
+            f"{result.other_spellings:,} raters are written otherwise than before in this study (case or blanks): "
+            "they are taken for the same people; if they are not, import this table under another --source"
+        )
     if not result.imported + result.unchanged:
         raise typer.Exit(1)
 

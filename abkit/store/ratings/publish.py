@@ -13,7 +13,7 @@ The steps, in the order of the code:
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -144,6 +144,44 @@ def pseudonym(salt: bytes, name: str) -> str:
     True
     """
     return hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+@dataclass
+class KnownRaters:
+    """The raters of a study, found again in another spelling: the store has no names, so it tries how people write.
+
+    Attributes:
+        salt: Of the study.
+        known: Their pseudonyms.
+        other_spellings: How many were found in another spelling.
+    """
+
+    salt: bytes
+    known: Collection[str]
+    other_spellings: int = 0
+
+    def pseudonym(self, name: str) -> str:
+        """Return the pseudonym of a rater, under which the study may know them already.
+
+        >>> ann = pseudonym(b"salt", "Ann Lee")
+        >>> raters = KnownRaters(b"salt", {ann})
+        >>> raters.pseudonym("ann  lee") == ann, raters.other_spellings
+        (True, 1)
+        """
+        own = pseudonym(self.salt, name)
+        if own in self.known:
+            return own
+        plain = " ".join(name.split())
+        for spelling in (plain, plain.casefold(), plain.title(), plain.upper(), plain.capitalize()):
+            if (other := pseudonym(self.salt, spelling)) in self.known:
+                self.other_spellings += 1
+                return other
+        return own
+
+
+def pseudonyms_of(session: Session, source_id: int) -> frozenset[str]:
+    """Return the pseudonyms of the raters of a study."""
+    return frozenset(session.scalars(select(Rater.pseudonym).where(Rater.rating_source_id == source_id)))
 
 
 def source_of(session: Session, run: RunRecord, key: str, scale: tuple[float, float] | None) -> tuple[int, bytes]:

@@ -65,6 +65,7 @@ class LabelImport(Record):
         run_id: Id of the run that imported it.
         again: Whether the same table with the same images was imported before.
         reasons: Line and reason of the first rows that were refused.
+        other_spellings: Raters whom an earlier table of the study writes in another way: they are the same people.
     """
 
     file: str
@@ -80,6 +81,7 @@ class LabelImport(Record):
     run_id: int
     again: bool
     reasons: Sequence[tuple[int, str]] = ()
+    other_spellings: int = 0
 
 
 def import_labels(
@@ -279,7 +281,9 @@ def store_rows(
         header: The import.
         source: Key of the study.
     """
-    rows, gone = stage_rows(labels, creatives, missing, lambda name: rating_publish.pseudonym(salt, name))
+    with store.read() as session:
+        raters = rating_publish.KnownRaters(salt, rating_publish.pseudonyms_of(session, header.source_id))
+    rows, gone = stage_rows(labels, creatives, missing, raters.pseudonym)
     faults = pl.DataFrame(
         sorted([*labels.rejected, *gone]), schema={"line": pl.Int64, "reason": pl.String}, orient="row"
     )
@@ -301,6 +305,7 @@ def store_rows(
             run_id=record.run_id,
             again=not first,
             reasons=[(row["line"], row["reason"]) for row in imports.rating_rejects(session, record.id, 3)],
+            other_spellings=raters.other_spellings,
         )
 
     return publish_staged(store, frames, publish, rating_publish.TEMPORARY)

@@ -77,6 +77,20 @@ def test_a_longer_table_brings_only_what_is_new(store: Store, images: Path, tmp_
     assert (result.imported, result.unchanged) == (1, 24)
 
 
+@pytest.mark.parametrize("name", ["anna lee", "ANNA LEE", "Anna  Lee", " anna   lee "])
+def test_a_rater_whom_a_later_table_writes_otherwise_is_the_same_person_and_is_said(
+    store: Store, images: Path, tmp_path: Path, name: str
+) -> None:
+    said = {"images": images, "scale": (1, 7), "source": "panel"}
+    import_labels(store, Settings(), votes(tmp_path, ["Anna Lee,0.png,3", "bob,0.png,4"]), **said)
+    later = votes(tmp_path, [f"{name},0.png,5", f"{name},1.png,6", "Bob,1.png,2", "Annalee,1.png,1"])
+    result = import_labels(store, Settings(), later, **said)
+    assert (result.imported, result.rejected, result.other_spellings) == (3, 1, 2)
+    assert count(store, Rater) == 3
+    # What was written exactly so before stays a person of its own.
+    assert import_labels(store, Settings(), votes(tmp_path, ["bob,2.png,4"]), **said).other_spellings == 0
+
+
 def test_raters_are_kept_under_pseudonyms_that_differ_between_sources(
     store: Store, images: Path, tmp_path: Path
 ) -> None:
