@@ -254,12 +254,14 @@ def _alert(one: Alert, now: datetime) -> OpenAlert:
 
 
 def _waiting(tests: Sequence[Any], day: date) -> list[tuple[str, str]]:
+    from abkit.workflows.experiments.plan import has_ended
+
     found = []
     for one in tests:
         if one.decision or one.verdict is None:
             continue
         if one.verdict in _WAITS:
             found.append((one.key, f"its last look says {one.verdict.replace('_', ' ')}"))
-        elif one.ends_on and one.ends_on < day:
+        elif has_ended(one.ends_on, day):
             found.append((one.key, f"it ended on {one.ends_on}"))
     return found[:MOST]
