@@ -6,8 +6,8 @@ Step by step:
    season, budget, tracking and the mix of campaigns and placements drop out.
 2. Creatives of one cell differ in age. A common age curve on log CTR, linear in log(1 + age), in age and in
    exp(-age / 10), is fitted together with the effect of the score, and taken out. Creatives with a high score may wear
-   out faster: an age curve of the score is fitted, too, and both windows are compared at the ages of the reference. So
-   a score that says less of old creatives is not taken for a score that says less today.
+   out faster: an age curve of the score is fitted, too, and both windows are compared at the ages of the reference, or,
+   without one, of now. So a score that says less of old creatives is not taken for a score that says less today.
 3. What remains of each creative in each window is its appeal (`abkit.stats.appeal`): the log of its clicks over those
    expected in its cells.
 4. Inside campaigns, appeal is regressed on the score, creatives weighted by 1 / (τ² + 1/expected clicks), τ² being
@@ -243,9 +243,9 @@ class _Rows:
     def _fatigue_of_the_score(self, rows: DeliveryRows, beside: Floats) -> tuple[Floats, Aging]:
         """Fit how much faster high scores wear out; return the ages from those of the reference, shape (n, 2), too."""
         curve = np.delete(age_curve(self.age), 1, axis=1)  # without the linear part: two columns bend enough
-        if not self.current.all():
-            before = self.impressions * ~self.current
-            curve -= before @ curve / before.sum()
+        # Without a reference the ages are those of now: at age 0, where the curve is 0, there may be no delivery.
+        before = self.impressions * (self.current if self.current.all() else ~self.current)
+        curve -= before @ curve / before.sum()
         return curve, aging(Arranged(rows), np.column_stack([beside, curve * self._apart[:, None]]))
 
     @cached_property

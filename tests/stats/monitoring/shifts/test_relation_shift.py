@@ -242,3 +242,22 @@ def test_the_error_of_the_slope_leaves_out_all_sizes_of_an_idea_at_once() -> Non
     believed = relation_shift(Delivery(**twice)).reference
     assert believed is not None
     assert believed.standard_error < 0.7 * apart.reference.standard_error
+
+
+def test_without_a_reference_the_slope_is_that_of_the_ages_of_now() -> None:
+    rng = np.random.default_rng(11)
+    creative, day = (grid.ravel() for grid in np.meshgrid(np.arange(80), np.arange(20, 40), indexing="ij"))
+    campaign, score = creative // 8, rng.normal(size=80)
+    # What the score says of new creatives is gone after twenty days.
+    rate = 0.3 * score[creative] * np.exp(-day / 5) + 0.1 * rng.normal(size=80)[creative]
+    found = relation_shift(
+        Delivery(
+            clicks=rng.poisson(200 * np.exp(rate)), impressions=np.full(len(day), 10_000.0), creative=creative,
+            campaign=campaign, cell=campaign * 100 + day, score=score[creative], age=day.astype(float),
+            current=np.ones(len(day), bool),
+        )
+    )  # fmt: skip
+    assert found.reference is None
+    assert found.current is not None
+    assert found.current.ci_low < 0.01 < found.current.ci_high
+    assert found.current.ci_high - found.current.ci_low < 0.15
