@@ -27,11 +27,15 @@ def shown_creatives(among_ads: Callable[[Any], ColumnElement[bool]] | None = Non
 def links_of_same_ads() -> Subquery:
     """Select `ad_id` and `creative_id` of the links that an ad has under another of its names."""
     one, other = aliased(Ad), aliased(Ad)
-    link = AdCreative.creative_id
+    link, several = AdCreative.creative_id, one.same_as.is_not(None)
+    # Few ads have several names: `+ 0` and the conditions keep SQLite from reading the links of all others.
     return union(
-        select(one.id.label("ad_id"), link).join(AdCreative, AdCreative.ad_id == one.same_as),
-        select(one.same_as, link).join(AdCreative, AdCreative.ad_id == one.id).where(one.same_as.is_not(None)),
-        select(one.id, link).join(other, other.same_as == one.same_as).join(AdCreative, AdCreative.ad_id == other.id),
+        select(one.id.label("ad_id"), link).join(AdCreative, AdCreative.ad_id == one.same_as + 0).where(several),
+        select(one.same_as, link).join(AdCreative, AdCreative.ad_id == one.id + 0).where(several),
+        select(one.id, link)
+        .join(other, other.same_as == one.same_as)
+        .join(AdCreative, AdCreative.ad_id == other.id + 0)
+        .where(several),
     ).subquery()
 
 

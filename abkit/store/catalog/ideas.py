@@ -101,10 +101,11 @@ def creatives_of(session: Session, ideas: Collection[int]) -> dict[int, int]:
 
 def ideas_launched(session: Session, first: date, last: date) -> set[int]:
     """Return the ideas of which a creative was launched between two days; those of several creatives alone."""
-    launched = first_launches(first, last).subquery()
+    # Of a million creatives few are in an idea: these are looked at.
+    launched = first_launches(first, last).where(CampaignCreative.creative_id.in_(select(IdeaCreative.creative_id)))
     return set(
         session.scalars(
-            select(IdeaCreative.idea_id).where(IdeaCreative.creative_id.in_(select(launched.c.creative_id)))
+            select(IdeaCreative.idea_id).where(IdeaCreative.creative_id.in_(select(launched.subquery().c.creative_id)))
         )
     )
 

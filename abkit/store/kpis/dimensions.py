@@ -33,10 +33,8 @@ def segment_values(session: Session, segments: Sequence[int], campaigns: Sequenc
         named = session.execute(select(Campaign.id, Campaign.key).where(Campaign.id.in_(part)))
         keys |= {id_: key for id_, key in named}  # noqa: C416  # rows are not pairs to mypy
     nowhere = ("",) * len(_COMPARED)
-    found = {
-        dimension.value: [known.get(segment, nowhere)[place] for segment in segments]
-        for place, dimension in enumerate(_COMPARED)
-    }
+    places = [known.get(segment, nowhere) for segment in segments]
+    found = {dimension.value: [place[number] for place in places] for number, dimension in enumerate(_COMPARED)}
     return {**found, "campaign": [keys.get(campaign, "") for campaign in campaigns]}
 
 

@@ -40,7 +40,8 @@ def recent_start(
         definition: The KPI, whose events count.
     """
     known = definition.known(rows)
-    exposures = [float(getattr(row, definition.rate[1])) for row in known]
+    exposed_by = definition.rate[1]
+    exposures = [float(getattr(row, exposed_by)) for row in known]
     events = sum(float(getattr(row, definition.events)) for row in known)
     rate = events / exposed if (exposed := sum(exposures)) > 0 else 0.0
     history = (as_of - first).days + 1 if first else 0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class DeliveredRows:
     def count(self) -> NDArray[np.float64]:
         """What is counted, shape (n,): clicks for CTR and CPC, conversions for CPA; amounts in units of an event."""
         name = self.definition.rate[0]
-        values = np.array([getattr(row, name) for row in self.rows], np.float64)
+        values = np.array(self._each(name), np.float64)
         if name not in MONEY:
             return values
         # An amount has the noise of the events that bring it, and not that of as many events as it has units.
@@ -51,7 +52,7 @@ class DeliveredRows:
     @cached_property
     def exposure(self) -> NDArray[np.float64]:
         """What it is counted of, shape (n,): impressions for CTR, the spend for CPC and CPA."""
-        return np.array([getattr(row, self.definition.rate[1]) for row in self.rows], np.float64)
+        return np.array(self._each(self.definition.rate[1]), np.float64)
 
     @property
     def events(self) -> str:
@@ -61,12 +62,12 @@ class DeliveredRows:
     @cached_property
     def start(self) -> NDArray[np.int64]:
         """First day of each period, as an ordinal; shape (n,)."""
-        return np.array([row.period_start.toordinal() for row in self.rows], np.int64)
+        return np.array([day.toordinal() for day in self._each("period_start")], np.int64)
 
     @cached_property
     def days(self) -> NDArray[np.int64]:
         """Length of each period; shape (n,)."""
-        return np.array([(row.period_end - row.period_start).days + 1 for row in self.rows], np.int64)
+        return np.array([day.toordinal() for day in self._each("period_end")], np.int64) - self.start + 1
 
     def cells(self, *also: NDArray[Any]) -> NDArray[np.int64]:
         """Return the cell of each row: campaign, segment and period, and whatever else is to be kept apart."""
@@ -82,7 +83,10 @@ class DeliveredRows:
     @cached_property
     def _ids(self) -> Mapping[str, NDArray[np.int64]]:
         names = ("creative_id", "campaign_id", "segment_id")
-        return {name: np.array([getattr(row, name) for row in self.rows], np.int64) for name in names}
+        return {name: np.array(self._each(name), np.int64) for name in names}
+
+    def _each(self, name: str) -> list[Any]:
+        return list(map(attrgetter(name), self.rows))
 
 
 def events_of(definition: MetricDefinition) -> str:
