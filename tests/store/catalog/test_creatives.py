@@ -149,6 +149,27 @@ def test_a_creative_counts_on_its_first_launch_or_else_on_the_day_it_was_added(s
         assert creatives.count_launched(session, day(4), added.date(), []) == 0
 
 
+def test_a_day_has_the_creatives_that_were_launched_first_on_it_whether_in_one_campaign_or_in_several(
+    store: Store,
+) -> None:
+    run = begin_run(store, "test", {})
+    ids = add(store, run, "both", "undated", "one")
+    add(store, run, "both", "undated", campaign="summer")
+    with store.write() as session:
+        summer = creatives.find_campaign(session, "summer")
+        for member in session.scalars(select(CampaignCreative)):
+            if member.creative_id == ids["both"]:
+                member.launched_on = day(9) if member.campaign_id == summer else day(4)
+            elif member.creative_id == ids["one"]:
+                member.launched_on = day(4)
+        added = session.scalars(select(CampaignCreative.created_at)).first()
+    assert added is not None
+    with store.read() as session:
+        found = creatives.launches_by_day(session, added.date())
+        assert creatives.launches_by_day(session, day(3)) == []
+    assert found == [(day(4), 2, ids["both"] + ids["one"]), (added.date(), 1, ids["undated"])]
+
+
 def test_a_creative_of_two_campaigns_has_no_only_campaign(sqlite_store: Store, run: RunRecord) -> None:
     ids = add(sqlite_store, run, "a", "b")
     add(sqlite_store, run, "a", campaign="summer")
