@@ -275,6 +275,58 @@ def test_errors_in_the_cells_of_an_ods_are_said(tmp_path: Path) -> None:
         read_arms(ods(tmp_path / "a.ods", *lines))
 
 
+def ods_cell(value: object, said: str, tag: str = "table-cell") -> str:
+    return f"<table:{tag} {said}><text:p>{value}</text:p></table:{tag}>"
+
+
+FLOAT = 'office:value-type="float" office:value="35"'
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        (
+            ods_cell("", 'table:formula="of:=[.A1]"').replace("<text:p></text:p>", ""),
+            "a formula that was never calculated",
+        ),
+        (ods_cell("", "", tag="covered-table-cell"), "is merged with another"),
+        (ods_cell("#DIV/0!", 'table:formula="of:=1/0" x:value-type="error"'), "has an error"),
+        (ods_cell("200%", 'office:value-type="percentage" office:value="2"'), "is shown as a percentage"),
+    ],
+)
+def test_cells_of_an_ods_that_hold_no_figure_refuse_their_row_and_name_it(
+    sqlite_store: Store, tmp_path: Path, cell: str, why: str
+) -> None:
+    good = ods_cell(35, f'table:formula="of:=[.A1]" {FLOAT}')
+    header, title = ods_row("date", "ad id", "impressions", "clicks"), ods_row("Report")
+    begin = ods_row("2026-01-01", "7001", 1204).removesuffix("</table:table-row>")
+    lines = [f"{begin}{one}</table:table-row>" for one in (good, cell)]
+    lines[1] = lines[1].replace("2026-01-01", "2026-01-02")
+    (done,) = run_import(sqlite_store, ods(tmp_path / "k.ods", title, header, *lines))
+    assert (done.imported, done.rejected) == (1, 1)
+    with sqlite_store.read() as session:
+        (reject,) = kpi_rejects(session, done.import_id, 9)
+    assert why in reject["reason"]
+    assert "cell D4" in reject["reason"]
+
+
+def test_amounts_of_an_ods_in_several_currencies_are_refused_and_hidden_rows_are_said(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    def money(currency: str) -> str:
+        said = f'office:value-type="currency" office:currency="{currency}" office:value="3"'
+        row = ods_row("2026-01-01", f"700{currency}", 1204, 35)
+        return row.replace("</table:table-row>", f"{ods_cell(3, said)}</table:table-row>")
+
+    header = ods_row("date", "ad id", "impressions", "clicks", "spend")
+    (done,) = run_import(sqlite_store, ods(tmp_path / "k.ods", header, money("EUR"), money("USD")))
+    assert "are shown in EUR and USD" in (done.error or "")
+    one = money("EUR").replace("<table:table-row", '<table:table-row table:visibility="filter"')
+    (done,) = run_import(sqlite_store, ods(tmp_path / "l.ods", header, one))
+    assert done.imported == 1
+    assert "1 hidden rows of sheet 'R' are read like the others" in done.notes
+
+
 def test_a_zip_with_one_table_is_that_table(tmp_path: Path) -> None:
     text = ",".join(HEADER) + "\n2026-01-01,7001,héro.png,1204,35,1.20\n"
     book = write(tmp_path / "k.xlsx", {"R": [HEADER, *rows()]}).read_bytes()

@@ -36,6 +36,20 @@ _STYLE = re.compile(rb"\bs\s*=\s*[\"'](\d{1,6})[\"']")
 _PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 
 
+def column_letters(index: int) -> str:
+    """Return what a spreadsheet calls a column.
+
+    >>> column_letters(0), column_letters(25), column_letters(26), column_letters(701)
+    ('A', 'Z', 'AA', 'ZZ')
+    """
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
 def misleading_formats(styles: bytes) -> dict[int, str]:
     """Return what the formats of a workbook show, by their index in its cells; only those that mislead.
 
@@ -101,7 +115,8 @@ class ShownOtherwise:
     """
 
     def __init__(self, formats: Mapping[int, str]) -> None:
-        self._formats = formats
+        self._formats = dict(formats)
+        self._styles: dict[str, int] = {}
         self._rows: dict[bytes, tuple[array[int], array[int]]] = {}
 
     def look(self, xml: bytes) -> None:
@@ -116,6 +131,14 @@ class ShownOtherwise:
                 rows, styles = self._rows.setdefault(place.group(1), (array("L"), array("L")))
                 rows.append(int(place.group(2)))
                 styles.append(int(style.group(1)))
+
+    def note(self, row: int, column: str, what: str) -> None:
+        """Note what one cell shows, by the letters of its column."""
+        style = self._styles.setdefault(what, len(self._styles))
+        self._formats[style] = what
+        rows, styles = self._rows.setdefault(column.encode(), (array("L"), array("L")))
+        rows.append(row)
+        styles.append(style)
 
     def cells(self, column: str) -> Iterator[tuple[int, str]]:
         """Yield row and what is shown, of a column by its letters."""

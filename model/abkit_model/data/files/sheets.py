@@ -21,8 +21,9 @@ from html import unescape
 from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.parsers import expat  # nothing is built from it, and a DOCTYPE ends it
 
-from abkit_model.data.files.cell_formats import IN_CURRENCY, ShownOtherwise, misleading_formats
+from abkit_model.data.files.cell_formats import IN_CURRENCY, ShownOtherwise, column_letters, misleading_formats
 from abkit_model.data.files.layouts import Layout, bare
+from abkit_model.data.files.ods_cells import ERROR, look_through
 from abkit_model.data.files.packing import most_unpacked, refuse_ratio
 from abkit_model.data.files.panics import unprinted_panics
 from abkit_model.data.files.side_tables import columns_of_others
@@ -61,26 +62,11 @@ _PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 _ERROR = re.compile(rb"\bt\s*=\s*[\"']e[\"']")
 _FORMULA = re.compile(_TAG + rb"f\b")
 _VALUE = re.compile(_TAG + rb"v\b[^<>]*>([^<]*)<")
-_ODS_ERROR = re.compile(rb":value-type\s*=\s*[\"']error[\"']")
 _HIDDEN = re.compile(_TAG + rb"row\b[^<>]*\bhidden\s*=\s*[\"'](?:1|true)")
 _REPEATED = re.compile(
     rb"<table:table-(?:row|cell)\b[^<>]*number-(?:rows|columns)-repeated\s*=\s*[\"'](\d{4,})[\"'](?:[^<>]*[^<>/])?>(.{0,2000})",
     re.DOTALL,
 )
-
-
-def column_letters(index: int) -> str:
-    """Return what a spreadsheet calls a column.
-
-    >>> column_letters(0), column_letters(25), column_letters(26), column_letters(701)
-    ('A', 'Z', 'AA', 'ZZ')
-    """
-    letters = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
 
 
 def cell_text(cell: Cell) -> str:
@@ -400,9 +386,12 @@ def _scan(
     if "content.xml" in names:
         _refuse_malformed(archive.read("content.xml"))
         _refuse_repetition(archive)
-        if errors := len(_ODS_ERROR.findall(archive.read("content.xml"))):
-            _say(f"{errors:,} cells have an error, such as #DIV/0!: they are read as blank")
-        return {}
+        sheets = look_through(archive.read("content.xml"))
+        if errors := sum(what == ERROR for sheet in sheets.values() for what in sheet.faults.values()):
+            _say(f"{errors:,} cells have an error, such as #DIV/0!: rows whose figures they are are refused")
+        hidden.update((name, sheet.hidden) for name, sheet in sheets.items() if sheet.hidden)
+        shown.update((name, sheet.shown) for name, sheet in sheets.items())
+        return {name: sheet.faults for name, sheet in sheets.items()}
     paths = _paths_of_sheets(archive)
     stale = re.search(rb"fullCalcOnLoad\s*=\s*[\"'](?:1|true)", archive.read("xl/workbook.xml")) is not None
     formats = misleading_formats(archive.read("xl/styles.xml")) if "xl/styles.xml" in names else {}

@@ -1,0 +1,123 @@
+"""Cells of an ODS that hold something else than they seem to: errors, formulas without a value, merged or dressed.
+
+The library that reads the file gives an empty cell for the first three, and the bare number of the last.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from xml.parsers import expat  # nothing is built from it; the document was parsed once, and has no DOCTYPE
+
+from abkit_model.data.files.cell_formats import IN_CURRENCY, ShownOtherwise, column_letters
+from abkit_model.errors import TableError
+
+_MOST_FAULTS = 100_000
+# Most files have none of it, and need no second look.
+_WORTH_A_LOOK = re.compile(
+    rb"covered-table-cell|:formula\s*=|:currency\s*=|:value-type\s*=\s*[\"'](?:percentage|error)"
+    rb"|:visibility\s*=\s*[\"'](?:collapse|filter)"
+)
+_HIDDEN = ("collapse", "filter")
+ERROR = "has an error"
+_NEVER = "has a formula that was never calculated: open the file in a spreadsheet program and save it"
+
+
+@dataclass
+class OdsSheet:
+    """What is said of one sheet.
+
+    Attributes:
+        faults: What is wrong with single cells, by row from 1 and column from 0.
+        hidden: Number of rows with a value that are hidden.
+        shown: The cells that show something else than their number.
+    """
+
+    faults: dict[tuple[int, int], str] = field(default_factory=dict)
+    hidden: int = 0
+    shown: ShownOtherwise = field(default_factory=lambda: ShownOtherwise({}))
+
+
+def look_through(content: bytes) -> dict[str, OdsSheet]:
+    """Return by name what is said of the sheets of a document.
+
+    Args:
+        content: The part `content.xml`.
+
+    Raises:
+        TableError: Too many cells cannot be trusted.
+    """
+    if _WORTH_A_LOOK.search(content) is None:
+        return {}
+    reader = _Reader()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = reader.begin, reader.end
+    parser.Parse(content, True)
+    return reader.sheets
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.sheets: dict[str, OdsSheet] = {}
+        self._sheet: OdsSheet | None = None
+        self._row, self._column = 1, 0
+        self._rows, self._visible, self._filled = 1, True, False
+        self._found: list[tuple[int, int, str]] = []  # column, how many, fault
+        self._shown: list[tuple[int, int, str]] = []
+
+    def begin(self, tag: str, said: dict[str, str]) -> None:
+        name = tag.rpartition(":")[2]
+        if name == "table":
+            self._sheet = self.sheets.setdefault(_said(said, "name"), OdsSheet())
+            self._row = 1
+        elif name == "table-row":
+            self._rows, self._column = _number(said, "number-rows-repeated"), 0
+            self._visible, self._filled = _said(said, "visibility") not in _HIDDEN, False
+            self._found, self._shown = [], []
+        elif name in ("table-cell", "covered-table-cell"):
+            times = _number(said, "number-columns-repeated")
+            kinds = [value for key, value in said.items() if key.endswith(":value-type")]
+            self._filled |= bool(kinds)
+            if fault := _fault(name, said, kinds):
+                self._found.append((self._column, times, fault))
+            if "percentage" in kinds:
+                self._shown.append((self._column, times, "as a percentage"))
+            elif currency := _said(said, "currency"):
+                self._shown.append((self._column, times, f"{IN_CURRENCY}{currency}"))
+            self._column += times
+
+    def end(self, tag: str) -> None:
+        if tag.rpartition(":")[2] != "table-row" or self._sheet is None:
+            return
+        if self._filled:
+            self._note(self._sheet)
+        self._row += self._rows
+
+    def _note(self, sheet: OdsSheet) -> None:
+        sheet.hidden += 0 if self._visible else self._rows
+        cells = self._rows * sum(times for _, times, _ in (*self._found, *self._shown))
+        if cells > _MOST_FAULTS or len(sheet.faults) > _MOST_FAULTS:
+            raise TableError("too many cells of a sheet are merged, have errors, or have formulas without a value")
+        for row in range(self._row, self._row + self._rows):
+            for column, times, fault in self._found:
+                sheet.faults.update(((row, column + more), fault) for more in range(times))
+            for column, times, what in self._shown:
+                for more in range(times):
+                    sheet.shown.note(row, column_letters(column + more), what)
+
+
+def _fault(name: str, said: dict[str, str], kinds: list[str]) -> str:
+    if name == "covered-table-cell":
+        return "is merged with another: undo the merging"
+    if "error" in kinds:
+        return ERROR
+    return _NEVER if _said(said, "formula") and not kinds else ""
+
+
+def _said(attributes: dict[str, str], name: str) -> str:
+    return next((value for key, value in attributes.items() if key.rpartition(":")[2] == name), "")
+
+
+def _number(attributes: dict[str, str], name: str) -> int:
+    text = _said(attributes, name)
+    return int(text) if re.fullmatch(r"[0-9]{1,7}", text) else 1
