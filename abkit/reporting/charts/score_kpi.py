@@ -18,7 +18,7 @@ from abkit.store.schema import CorrelationResult
 from abkit.vocabulary import Metric
 from abkit.workflows.correlate import CorrelationReport
 
-MAX_POINTS = 2000
+MAX_POINTS = 500
 SCOPE_NAMES = {"all": "all creatives", "within_campaign": "within campaign"}
 
 
@@ -128,7 +128,7 @@ def score_kpi_scatter(
 
     The vertical line of a dot is the 95 % Wilson interval of its rate; for a metric that is no share it is ± 1.96
     standard errors between days. Where conversions are modeled there is none, and the subtitle says so. The area
-    of a dot is the number of trials. More than 2,000 creatives are thinned to a fixed sample of 2,000, and the subtitle
+    of a dot is the number of trials. More than 500 creatives are thinned to a fixed sample of 500, and the subtitle
     says so.
 
     Args:
