@@ -13,6 +13,7 @@ from torch.nn import functional
 _STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3), (5, 2, 6, 192, 4),
            (3, 1, 6, 320, 1))  # fmt: skip
 _STEM, _CONTENT, _CLASSES = 32, 1280, 1000
+_ONE = (1, 1)
 _EPSILON = 1e-3  # of the batch norms, as the weights were trained
 
 
@@ -66,7 +67,27 @@ class _Block(nn.Module):
         return out + x if self.skips else out
 
 
-class _Convolution(nn.Conv2d):
+class _Unplanned(nn.Conv2d):
+    """A convolution of single pixels or single channels, which a GPU computes without cuDNN.
+
+    cuDNN plans a convolution anew for each shape and each number of images: a second of processor time for the whole
+    network, dozens of times for a folder of ads.
+    """
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if input.is_cuda and self.kernel_size == _ONE:
+            return functional.linear(input.permute(0, 2, 3, 1), weight.flatten(1)).permute(0, 3, 1, 2)
+        found: Tensor
+        if input.is_cuda and self.groups == self.in_channels:
+            found = torch.ops.aten._conv_depthwise2d(
+                input, weight.to(input.dtype), self.kernel_size, None, self.stride, self.padding, self.dilation
+            )
+            return found
+        found = super()._conv_forward(input, weight, bias)
+        return found
+
+
+class _Convolution(_Unplanned):
     """A convolution with stride whose padding is TensorFlow's: what is needed, the odd pixel to the right and below."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,7 +109,7 @@ def _layer(
     if stride > 1:
         convolution: nn.Conv2d = _Convolution(before, after, kernel, stride, groups=groups, bias=False)
     else:
-        convolution = nn.Conv2d(before, after, kernel, padding=kernel // 2, groups=groups, bias=False)
+        convolution = _Unplanned(before, after, kernel, padding=kernel // 2, groups=groups, bias=False)
     layers: list[nn.Module] = [convolution, nn.BatchNorm2d(after, eps=_EPSILON)]
     return nn.Sequential(*layers, *([nn.ReLU6(inplace=True)] if active else []))
 
