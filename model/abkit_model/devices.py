@@ -7,6 +7,8 @@ says what it prefers, and every encoder that is built afterwards follows. Nothin
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from abkit_model.errors import DeviceUnavailable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 AUTO, CPU, CUDA = "auto", "cpu", "cuda"
 DEVICES = (AUTO, CPU, CUDA)
 
+_FEW = 4
 _preferred = AUTO
 
 
@@ -97,3 +100,19 @@ def name_of(device: torch.device) -> str:
     import torch
 
     return f"{CUDA}: {torch.cuda.get_device_name(device)}" if device.type == CUDA else CPU
+
+
+@contextmanager
+def few_threads() -> Iterator[None]:
+    """Compute on the processor with a few threads at most, where a GPU has the large part and others decode for it.
+
+    Many of them would wait for cores that decoders have, at each of some hundred small steps.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, _FEW))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -151,6 +151,12 @@ def open_image(source: Path | bytes) -> DecodedImage:
     return DecodedImage(image=pixels, width=width, height=height, media_type=media_type, reading=reading)
 
 
+def decode_within(room: Room) -> None:
+    """Share the pixels that are decoded at the same time in this process by this room from now on."""
+    global _room  # one room per process is what it is for
+    _room = room
+
+
 ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]"
 
 

@@ -1,6 +1,7 @@
 """Where encoders compute: one place chooses, and a GPU whose memory ends takes fewer images at once."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,6 +156,17 @@ def test_a_scorer_on_the_processor_is_a_copy_that_leaves_the_other_alone(scorer:
     assert elsewhere.device is moved
 
 
+def test_a_few_threads_are_those_of_before_afterwards() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(7)
+    try:
+        with devices.few_threads():
+            assert torch.get_num_threads() == 4
+        assert torch.get_num_threads() == 7
+    finally:
+        torch.set_num_threads(before)
+
+
 def loaded(half: str, device: str = "cuda") -> Scorer:
     return Scorer.load(precision=half, device=device)
 
@@ -174,6 +186,15 @@ class TestOnAGpu:
         assert np.abs(means["float16", "cuda"] - exact).max() < 0.02
         assert np.abs(means["bfloat16", "cuda"] - exact).max() < 0.5  # why float16 is what auto takes
         assert stats.spearmanr(means["float16", "cuda"], exact).statistic >= 0.999
+
+    def test_a_number_of_images_that_was_not_met_before_takes_no_second(self) -> None:
+        encoder = loaded("float16").encoder
+        prepared = [encoder.prepare(photograph(seed, 320, 320)) for seed in range(23)]
+        encoder.encode(prepared[:2])
+        begin = time.perf_counter()
+        for number in range(3, 23):
+            encoder.encode(prepared[:number])
+        assert time.perf_counter() - begin < 20 * 0.3  # with the plans of cuDNN more than one each
 
     def test_auto_computes_in_half_precision_on_the_gpu_and_says_so(self) -> None:
         scorer = Scorer.load()

@@ -6,13 +6,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from abkit.config import ScoringSettings
+from abkit.intake.media.decoding_processes import MOST, DecodingProcesses
 from abkit.intake.media.images import Content, find_images, hash_file, names_of, read_content
 from abkit.intake.remote.address import Address
 from abkit.intake.remote.fetch import Fetched, Limits, Progress, fetched
@@ -27,8 +28,13 @@ if TYPE_CHECKING:
     from abkit_model.images import Reading
 
 Prepared = TypeVar("Prepared")
+Read: TypeAlias = Callable[[Path, int], tuple[Content, tuple[Prepared, ...]] | None]
 
 _FEWEST_DECODERS = 2
+# With fewer cores, or for fewer files, threads decode as fast, and take no more memory.
+_CORES_FOR_PROCESSES, _FILES_FOR_PROCESSES = 4, 64
+# Cores that are left to the process that they decode for: one writes, one has a GPU at work.
+_CORES_LEFT = 2
 
 
 @dataclass(kw_only=True, slots=True)
@@ -186,6 +192,17 @@ def decoders() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def decoding_processes(files: int) -> Iterator[DecodingProcesses | None]:
+    """Open the processes that decode so many files for an encoder that does not wait for threads, if it is worth it.
+
+    Each is started by the first file that it decodes.
+    """
+    worth = _cores() >= _CORES_FOR_PROCESSES and files >= _FILES_FOR_PROCESSES
+    with DecodingProcesses(min(_cores() - _CORES_LEFT, MOST)) if worth else nullcontext() as processes:
+        yield processes
+
+
 def _cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -220,6 +237,7 @@ def decode_batches(
     files: Sequence[ImageFile],
     prepare: Callable[[Image.Image], Prepared],
     settings: ScoringSettings,
+    read: Read[Prepared] | None = None,
 ) -> Iterator[list[Decoded[Prepared]]]:
     """Yield batches of decoded files in their order; while one is being looked at, the next is decoded.
 
@@ -230,13 +248,17 @@ def decode_batches(
         files: Which files to decode.
         prepare: Turns an upright RGB image into what the encoder takes; runs in the threads.
         settings: Batch size and the largest file that is read.
+        read: Another process decodes a file, given the size of the largest; what it returns None for, a thread does.
     """
     size = settings.batch_size
 
     def attempt(file: ImageFile) -> Decoded[Prepared] | None:
         try:
-            content = read_content(file.path, max_bytes=max_bytes(settings))
-            frames = tuple(prepare(image) for image in (content.decoded.image, *content.decoded.more))
+            if read and (elsewhere := read(file.path, max_bytes(settings))) is not None:
+                content, frames = elsewhere
+            else:
+                content = read_content(file.path, max_bytes=max_bytes(settings))
+                frames = tuple(prepare(image) for image in (content.decoded.image, *content.decoded.more))
         except Exception as error:
             file.refuse(error)
             return None
@@ -246,9 +268,10 @@ def decode_batches(
     waiting = iter(files)
     ahead: deque[Future[Decoded[Prepared] | None]] = deque()
     batch: list[Decoded[Prepared]] = []
+    # So many batches of pixels are in memory, whatever the number of files; other processes give small ones.
+    most = size * (4 if read else 2)
     while True:
-        # At most two batches of pixels are in memory, whatever the number of files.
-        while len(ahead) < 2 * size and (file := next(waiting, None)) is not None:
+        while len(ahead) < most and (file := next(waiting, None)) is not None:
             ahead.append(pool.submit(attempt, file))
         if not ahead:
             break

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy.orm import Session
 
 from abkit.config import ScoringSettings, Settings
 from abkit.errors import AbkitError, UsageError
+from abkit.intake.media.decoding_processes import DecodingProcesses
 from abkit.intake.media.images import restored_reading
 from abkit.intake.remote.fetch import Fetched
 from abkit.names import link_key
@@ -34,9 +36,11 @@ from abkit.workflows.scoring.image_files import (
     Decoded,
     ImageFile,
     Prepared,
+    Read,
     all_frames,
     decode_batches,
     decoders,
+    decoding_processes,
     find_files,
     hash_files,
     one_of_each,
@@ -51,9 +55,11 @@ from abkit.workflows.scoring.results import (
     known_interval,
 )
 from abkit.workflows.scoring.same_idea import find_ideas
+from abkit_model import devices
 
 if TYPE_CHECKING:
-    from abkit_model.scorer import Score
+    from abkit_model.encoders.frozen import Encoded
+    from abkit_model.scorer import Score, Scorer
 
 # Files looked up in the store at once; small enough that a stop loses little work.
 _CHUNK = 512
@@ -64,6 +70,7 @@ _FIGURES = ("mean", "std", "epistemic_std", "ci_low", "ci_high", "ci_level", "no
 # Files that are announced and decoded together where somebody wants to know what is opened.
 TOGETHER = 256
 
+_Batch: TypeAlias = list[Decoded[Any]]
 Progress = Callable[[int, int], None]
 Opening = Callable[[Sequence[Path]], None]
 
@@ -85,6 +92,7 @@ class _Scoring:
     together: int = TOGETHER
     campaign_id: int | None = None
     reading: ScoringSettings | None = None  # those of the encoder, once it is loaded
+    processes: DecodingProcesses | None = None
     device: str = ""
     anew: list[str] = field(default_factory=list)  # names of files whose pixels an earlier release made otherwise
 
@@ -207,7 +215,7 @@ def _score_files(work: _Scoring, files: Sequence[ImageFile], progress: Progress)
     6. Write the names of known files and of copies.
     """
     progress(0, len(files))
-    with decoders() as pool:
+    with decoders() as pool, decoding_processes(len(files)) as work.processes:
         for start in range(0, len(files), _CHUNK):
             chunk = files[start : start + _CHUNK]
             hash_files(pool, chunk, work.settings.scoring)
@@ -281,9 +289,11 @@ def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str,
         _log(work, seen, [columns[sha256] for sha256 in digests], scorer.score_tokens(encoded))
         yield
     work.reading = work.settings.scoring.for_batches_of(scorer.encoder.together)
-    for batch in _decoded(work, pool, list(remaining.values()), scorer.prepare):
-        frames, parts = all_frames(batch)
-        encoded = scorer.encode(frames)
+    read = None
+    if work.processes and _on_gpu(scorer):
+        read = partial(work.processes.read, scorer.encoder.canvas)
+    batches = _decoded(work, pool, list(remaining.values()), scorer.prepare, read)
+    for batch, parts, encoded in _encoded(scorer, batches):
         work.device = scorer.encoder.where
         contents = [decoded.content.columns() for decoded in batch]
         made = scorer.score_tokens(encoded)
@@ -299,14 +309,43 @@ def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str,
     work.kept.trim()
 
 
+def _encoded(scorer: Scorer, batches: Iterable[_Batch]) -> Iterator[tuple[_Batch, list[slice], Encoded]]:
+    """Yield batches with what the encoder saw; a GPU looks at the next one while the one before is written."""
+
+    def encode(batch: _Batch) -> tuple[_Batch, list[slice], Encoded]:
+        frames, parts = all_frames(batch)
+        return batch, parts, scorer.encode(frames)
+
+    if not _on_gpu(scorer):  # a processor has nothing to spare
+        yield from map(encode, batches)
+        return
+    with devices.few_threads(), ThreadPoolExecutor(1, thread_name_prefix="encode") as ahead:
+        before: Future[tuple[_Batch, list[slice], Encoded]] | None = None
+        for batch in batches:
+            now = ahead.submit(encode, batch)
+            if before is not None:
+                yield before.result()
+            before = now
+        if before is not None:
+            yield before.result()
+
+
+def _on_gpu(scorer: Scorer) -> bool:
+    return scorer.encoder.device.type != devices.CPU
+
+
 def _decoded(
-    work: _Scoring, pool: ThreadPoolExecutor, files: Sequence[ImageFile], prepare: Callable[[Any], Prepared]
+    work: _Scoring,
+    pool: ThreadPoolExecutor,
+    files: Sequence[ImageFile],
+    prepare: Callable[[Any], Prepared],
+    read: Read[Prepared] | None = None,
 ) -> Iterator[list[Decoded[Prepared]]]:
     """Yield batches of decoded files, each announced before it is opened."""
     for start in range(0, len(files), work.together):
         some = files[start : start + work.together]
         work.opening([file.path for file in some])
-        yield from decode_batches(pool, some, prepare, work.reading or work.settings.scoring)
+        yield from decode_batches(pool, some, prepare, work.reading or work.settings.scoring, read)
 
 
 def _log(

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from abkit.config import Settings
 from abkit.errors import AbkitError
+from abkit.intake.media.decoding_processes import DecodingProcesses
 from abkit.intake.media.images import hash_file
 from abkit.intake.media.properties import restored_properties
 from abkit.store.database.engine import Store
@@ -25,6 +26,7 @@ from abkit.store.schema import (
     Score,
 )
 from abkit.workflows.active_model import promote, register_checkpoint
+from abkit.workflows.scoring import image_files
 from abkit.workflows.scoring.image_files import decode_batches
 from abkit.workflows.scoring.score import score_paths
 from tests.images import broken_files, make_image, save_images, unusual_files
@@ -209,6 +211,30 @@ def test_a_run_is_not_taken_for_dead_while_a_large_encoder_works_on_one_chunk(
     score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
     assert len(leases) == 3
     assert all(lease > datetime.now(UTC) for lease in leases)
+
+
+def test_beside_a_gpu_processes_decode_and_the_next_batch_is_encoded_while_one_is_written(
+    scoring_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_images(tmp_path / "ads", 6)
+    (tmp_path / "ads" / "broken.png").write_bytes(b"no image")
+    read = []
+    whole = DecodingProcesses.read
+    monkeypatch.setattr(DecodingProcesses, "read", lambda *asked: read.append(asked[2].name) or whole(*asked))
+    monkeypatch.setattr(image_files, "_cores", lambda: 4)
+    monkeypatch.setattr(image_files, "_FILES_FOR_PROCESSES", 2)
+    found = {}
+    for beside_gpu in (False, True):
+        monkeypatch.setattr("abkit.workflows.scoring.score._on_gpu", lambda scorer, there=beside_gpu: there)
+        settings = Settings(workspace=tmp_path / str(beside_gpu))  # without the tokens of the other one
+        settings = settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"batch_size": 2})})
+        with scoring_store.write() as session:
+            session.execute(delete(Score))
+        result = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+        assert len(read) == (7 if beside_gpu else 0)
+        found[beside_gpu] = [(file.path.name, file.status, file.reason, file.mean, file.rank) for file in result.files]
+    assert found[True] == found[False]
+    assert len(found[True]) == 7
 
 
 def test_unusual_images_are_scored(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
