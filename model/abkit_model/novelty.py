@@ -151,7 +151,7 @@ class TextureReference:
         """Return minus the logarithm of the density at tokens `(…, C)`, per direction, `(…)`."""
         y = (x - self.mean) @ self.basis  # (…, D)
         parts = [
-            log_weight - ((y - center) @ whitening.float()).square().sum(dim=-1) / 2
+            log_weight - ((y - center) @ whitening.float()).square_().sum(dim=-1) / 2
             for center, whitening, log_weight in zip(self.centers, self.whitening, self.log_weight, strict=True)
         ]
         return -torch.logsumexp(torch.stack(parts), dim=0) / len(self.basis[0])

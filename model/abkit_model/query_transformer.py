@@ -253,7 +253,8 @@ class QueryTransformer(nn.Module):
     def components(self, tokens: Tensor, embedding: Tensor) -> Components:
         """Return principal components of standardized tokens and embeddings, the same for all members."""
         clip = self.config.clip
-        tokens = ((tokens - self.token_mean) / self.token_scale).clamp(-clip, clip)
+        # In place: in new memory each step would take as long as the product that follows.
+        tokens = (tokens - self.token_mean).div_(self.token_scale).clamp_(-clip, clip)
         embedding = self.standardized(embedding)
         return Components(tokens @ self.token_basis, embedding @ self.embedding_basis, embedding)
 

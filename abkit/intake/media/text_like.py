@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,15 +43,18 @@ def _like_text(gray: NDArray[np.int16]) -> NDArray[np.bool_]:
     steps = np.zeros(gray.shape, np.int16)
     steps[:, 1:] = gray[:, 1:] - gray[:, :-1]
 
-    def cells(pixels: NDArray[Any]) -> NDArray[np.float64]:
-        return pixels.astype(np.float64).reshape(rows, CELL, columns, CELL).swapaxes(1, 2).reshape(rows, columns, -1)
+    def share(hit: NDArray[np.bool_]) -> NDArray[np.float64]:
+        by_column = hit.reshape(rows, CELL, -1).sum(axis=1, dtype=np.uint8)
+        found: NDArray[np.float64] = by_column.reshape(rows, columns, CELL).sum(axis=2) / CELL**2
+        return found
 
-    rising, falling = cells(steps > _STEP).mean(axis=-1), cells(steps < -_STEP).mean(axis=-1)
+    rising, falling = share(steps > _STEP), share(steps < -_STEP)
     density = rising + falling
     balanced = np.minimum(rising, falling) >= 0.25 * np.maximum(rising, falling)
     found: NDArray[np.bool_] = (density >= _FEWEST) & (density <= _MOST) & balanced
     # Most cells of a photograph are out by now; sorting is for those that are left.
-    ordered = np.sort(cells(gray)[found], axis=-1)
+    cells = gray.reshape(rows, CELL, columns, CELL).swapaxes(1, 2)[found]
+    ordered = np.sort(cells.reshape(-1, CELL**2).astype(np.float64), axis=-1)
     dark, light = np.percentile(ordered, (10, 90), axis=-1) if len(ordered) else np.zeros((2, 0))
     span = (light - dark)[:, None]
     near = np.minimum(np.abs(ordered - dark[:, None]), np.abs(ordered - light[:, None])) <= _NEAR_TONE * span

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import safetensors
+import safetensors.numpy
 import safetensors.torch
 import torch
 from PIL import ImageOps
@@ -63,12 +64,12 @@ class TokenCache:
     def put(self, sha256: str, fingerprint: str, row: Row) -> bool:
         """Store tokens and return whether that worked; on a full disk it does not, and nothing is left behind."""
         tokens, mask, embedding, grid = row
-        data = safetensors.torch.save(
+        data = safetensors.numpy.save(
             {
-                "tokens": tokens.half().contiguous(),
-                "mask": mask.contiguous(),
-                "embedding": embedding.contiguous(),
-                "grid": torch.tensor(grid),
+                "tokens": tokens.half().contiguous().numpy(),
+                "mask": mask.contiguous().numpy(),
+                "embedding": embedding.contiguous().numpy(),
+                "grid": np.array(grid),
             }
         )
         path = self._path(sha256, fingerprint)
