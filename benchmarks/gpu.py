@@ -1,19 +1,22 @@
 """Images per second with and without a GPU, and the share of the time that the encoder itself takes.
 
-    python benchmarks/gpu.py [--images 1024] [--folder FOLDER] [--device auto] [--random timm:MODEL] [--out FILE]
+    python benchmarks/gpu.py [--images 1024] [--folder FOLDER] [--device auto] [--random MODEL] [--out FILE]
 
 It runs on any machine; without CUDA it measures the processor. What is asked was fixed before anything was measured:
 
 1. Agreement. The scores of the shipped scorer in half precision and in float32 on the device, against float32 on the
    processor: SRCC, the largest difference in steps of the scale, and in how many campaigns (of twelve images each, in
    the order of the files) the same five are on top, but for ties within 0.02.
-2. The encoder alone, on images that lie prepared in memory, by how many go through at once.
-3. The whole of `abkit score`, in a new workspace: files are hashed, decoded, encoded, scored, logged, and tokens are
-   kept. The share of the encoder is the time inside `encode` over the time of all; the decoding threads are as many as
-   the machine has cores, and for comparison fewer.
+2. The encoder alone, on images that lie prepared in memory, by how many go through at once; and what a number of images
+   costs that it has not met yet, as the last batch of a shape has.
+3. The whole of `abkit score`, in a new workspace and a process that has encoded one image: files are hashed, decoded,
+   encoded, scored, logged, and tokens are kept. Beside the images per second stand the shares of the time that went to
+   the encoder, to waiting for decoded images, to the queries, to the store, and to keeping tokens. It is told of all
+   cores of the machine, and for comparison of fewer: processes decode beside a GPU and four cores, threads otherwise.
 
-With `--random` steps 1 and 2 are done with a vision transformer of timm whose weights are drawn at random too: its
-arithmetic and its speed are those of trained weights. Agreement is that of its embeddings then.
+With `--random` steps 1 and 2 are done with a transformer whose weights are drawn at random too, `timm:MODEL` or
+`openclip:MODEL`: its arithmetic and its speed are those of trained weights. Agreement is that of its embeddings then.
+With `--leave` another process takes all memory of the GPU but so many MB, and the transformer has to fit its batch.
 """
 
 import argparse
@@ -21,12 +24,16 @@ import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -36,11 +43,16 @@ from scipy import stats
 from abkit.config import load_settings
 from abkit.store.database.engine import Store
 from abkit.workflows import active_model
-from abkit.workflows.scoring import image_files
-from abkit.workflows.scoring.score import score_paths
+from abkit.workflows.scoring import image_files, score
+from abkit.workflows.scoring.kept_tokens import KeptTokens
 from abkit.workflows.upkeep.workspace import make_workspace
 from abkit_model import devices
+from abkit_model.encoders import libraries
 from abkit_model.encoders.frozen import FrozenEncoder
+from abkit_model.encoders.load import load_encoder
+from abkit_model.encoders.names import Name
+from abkit_model.encoders.openclip import OpenCLIPTower
+from abkit_model.encoders.timm_tower import TransformerTrunk
 from abkit_model.images import Prepared, open_image
 from abkit_model.scorer import Scorer
 
@@ -66,16 +78,18 @@ def make_images(folder: Path, count: int) -> list[Path]:
         return list(pool.map(make, range(count)))
 
 
-def random_encoder(name: str, precision: str, device: str) -> FrozenEncoder:
-    """A vision transformer of timm with random weights, the same ones each time."""
-    import timm
-
-    from abkit_model.encoders.names import Name
-    from abkit_model.encoders.openclip import OpenCLIPTower
-    from abkit_model.encoders.timm_tower import TransformerTrunk
-
+def random_encoder(name: str, precision: str, device: str, folder: Path) -> FrozenEncoder:
+    """A transformer with random weights, the same ones each time."""
     torch.manual_seed(0)
-    trunk = timm.create_model(name.removeprefix("timm:"), pretrained=False, num_classes=0, dynamic_img_size=True)
+    kind, _, model = name.partition(":")
+    if kind == "openclip":
+        weights = folder / f"{model}.pt"
+        if not weights.exists():
+            made = libraries.load("open_clip").create_model(model, pretrained=None)
+            torch.save(made.state_dict(), weights)
+        tags = libraries.load("open_clip").list_pretrained_tags_by_model(model)  # they say how colors are normalized
+        return load_encoder(f"{name}/{weights}" + "".join(f"@tag={tag}" for tag in tags[:1]), precision, device=device)
+    trunk = libraries.load("timm").create_model(model, pretrained=False, num_classes=0, dynamic_img_size=True)
     config = trunk.pretrained_cfg
     tower = OpenCLIPTower(
         TransformerTrunk(trunk.eval().requires_grad_(False)),
@@ -131,6 +145,8 @@ def encoder_alone(build: Any, prepared: list[Prepared], device: str, precision: 
         encoder.at_once = size
         some = (prepared * (size // len(prepared) + 1))[: max(size, 8)]
         encoder.encode(some)
+        if device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         rounds, begin = 0, time.perf_counter()
         while time.perf_counter() - begin < 1.5:
             encoder.encode(some)
@@ -138,40 +154,103 @@ def encoder_alone(build: Any, prepared: list[Prepared], device: str, precision: 
         seconds = time.perf_counter() - begin
         memory = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else 0
         say(
-            step="encoder", encoder=encoder.name, where=encoder.where, at_once=encoder.at_once,
+            step="encoder", encoder=encoder.name.partition("/")[0], where=encoder.where, at_once=encoder.at_once,
             images_per_second=round(rounds * len(some) / seconds, 1), gpu_mb=round(memory),
         )  # fmt: skip
 
 
-def whole(images: list[Path], folder: Path, device: str, threads: int, say: Any) -> None:
-    """Step 3: `abkit score` with so many decoding threads."""
-    made = make_workspace(folder / f"work-{device}-{threads}")
+def timed(encoder: FrozenEncoder, images: list[Prepared]) -> float:
+    """Milliseconds that some images take."""
+    begin = time.perf_counter()
+    encoder.encode(images)
+    return round(1000 * (time.perf_counter() - begin), 1)
+
+
+def numbers_not_met(encoder: FrozenEncoder, prepared: list[Prepared], say: Any) -> None:
+    """Step 2: what a number of images costs that has not gone through together before, and once more."""
+    for number in (11, 21):
+        some = (prepared * number)[:number]
+        say(step="a number of images not met before", n=number, ms=[timed(encoder, some) for _ in range(3)])
+
+
+def crowded(build: Any, prepared: list[Prepared], leave_mb: int, say: Any) -> None:
+    """Encode while another process has nearly all memory of the GPU."""
+    roomy = build().encode(prepared).embedding
+    torch.cuda.empty_cache()
+    take = torch.cuda.mem_get_info()[0] - leave_mb * 2**20
+    code = f"import torch; taken = torch.empty({take}, dtype=torch.uint8, device='cuda'); print('has it'); input()"
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        other.stdout.readline()
+        encoder, free = build(), torch.cuda.mem_get_info()[0] // 2**20
+        before, seconds = encoder.at_once, timed(encoder, prepared) / 1000
+        tight = encoder.encode(prepared).embedding
+    finally:
+        other.communicate(b"\n")
+    similar = torch.nn.functional.cosine_similarity(roomy, tight).min()
+    say(
+        step="crowded", encoder=encoder.name.partition("/")[0], free_mb=free, n=len(prepared),
+        at_once=[before, encoder.at_once], seconds=round(seconds, 2), least_cosine=round(float(similar), 6),
+    )  # fmt: skip
+
+
+class Parts:
+    """Seconds spent in parts of the work, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def of(self, name: str, work: Any) -> Any:
+        """Return a function that does the same and is timed."""
+
+        def measured(*arguments: Any, **named: Any) -> Any:
+            begin = time.perf_counter()
+            try:
+                return work(*arguments, **named)
+            finally:
+                self.seconds[name] += time.perf_counter() - begin
+
+        return measured
+
+    def of_each(self, name: str, work: Any) -> Any:
+        """Return a generator function that does the same; what it takes until it yields is timed."""
+
+        def measured(*arguments: Any, **named: Any) -> Any:
+            step, end = self.of(name, next), object()
+            found = work(*arguments, **named)
+            while (one := step(found, end)) is not end:
+                yield one
+
+        return measured
+
+
+def whole(images: list[Path], folder: Path, device: str, cores: int, say: Any) -> None:
+    """Step 3: `abkit score` on so many cores."""
+    made = make_workspace(folder / f"work-{device}-{cores}")
     settings = load_settings(made.config).on_device(device)
     devices.prefer(device)
     scorer = Scorer.load()
     scorer.score(images[0])  # CUDA starts with the first image
-    spent = 0.0
-    encode = scorer.encode
-
-    def timed(batch: Any) -> Any:
-        nonlocal spent
-        begin = time.perf_counter()
-        found = encode(batch)
-        spent += time.perf_counter() - begin
-        return found
-
-    scorer.encode = timed
+    parts = Parts()
+    scorer.encode = parts.of("encoder", scorer.encode)
+    scorer.score_tokens = parts.of("queries", scorer.score_tokens)
     active_model.load_scorer = lambda _: scorer
-    image_files._cores = lambda: threads
+    image_files._cores = lambda: cores
     store = Store(settings.store_url)
-    begin, cpu = time.perf_counter(), time.process_time()
-    result = score_paths(store, settings, images, campaign="benchmark")
-    seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    begin, cpu = time.perf_counter(), sum(os.times()[:4])
+    with (
+        patch.object(score, "decode_batches", parts.of_each("waiting for decoders", score.decode_batches)),
+        patch.object(score, "_log", parts.of("writing", score._log)),
+        patch.object(KeptTokens, "keep", parts.of("keeping tokens", KeptTokens.keep)),
+    ):
+        result = score.score_paths(store, settings, images, campaign="benchmark")
+    seconds, cpu = time.perf_counter() - begin, sum(os.times()[:4]) - cpu
     if not all(file.status == "scored" for file in result.files):
         sys.exit("an image was not scored")
     say(
-        step="score", where=scorer.encoder.where, threads=threads, n=len(images), at_once=scorer.encoder.at_once,
-        images_per_second=round(len(images) / seconds, 1), encoder_share=round(spent / seconds, 3),
+        step="score", where=scorer.encoder.where, cores=cores, n=len(images), at_once=scorer.encoder.at_once,
+        images_per_second=round(len(images) / seconds, 1),
+        parts={name: round(spent / seconds, 3) for name, spent in parts.seconds.items()},
         core_seconds_per_1000=round(cpu / len(images) * 1000, 2),
         memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )  # fmt: skip
@@ -185,7 +264,9 @@ def main() -> None:
     parser.add_argument("--judged", type=int, default=240, help="how many images step 1 looks at")
     parser.add_argument("--folder", type=Path, help="the images that step 1 looks at; made ones without")
     parser.add_argument("--device", choices=devices.DEVICES, default="auto")
-    parser.add_argument("--random", action="append", default=[], metavar="timm:MODEL")
+    parser.add_argument("--random", action="append", default=[], metavar="MODEL", help="timm:… or openclip:…")
+    parser.add_argument("--leave", type=int, help="MB of the GPU that another process leaves to the last of --random")
+    parser.add_argument("--only", choices=("score", "encoders"), help="the whole of `abkit score` alone, or all but it")
     parser.add_argument("--out", type=Path, help="write the lines to this file too")
     options = parser.parse_args()
     device = devices.chosen(options.device).type
@@ -205,41 +286,49 @@ def main() -> None:
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if options.folder:
-            found = sorted(options.folder.rglob("*"))
-            judged = [path for path in found if path.suffix.lower() in (".jpg", ".jpeg", ".png")][: options.judged]
-        else:
-            judged = make_images(folder / "judged", options.judged)
-        if not judged:
-            sys.exit("there are no images")
-        agreement(judged, device, say)
-        shipped = Scorer.load(device=device)
-        square = [shipped.prepare(Image.effect_noise((320, 320), 60).convert("RGB"))] * 8
-        for precision in ["float32", "auto"]:
-            encoder_alone(
-                lambda precision, device: Scorer.load(precision=precision, device=device).encoder,
-                square, device, precision, say,
-            )  # fmt: skip
-        for name in options.random:
-            exact = random_encoder(name, "float32", device)
-            halves = [exact, random_encoder(name, "auto", device)]
-            prepared = [exact.prepare(open_image(path).image) for path in judged[:32]]
-            one, other = (encoder.encode(prepared).embedding for encoder in halves)
-            similar = torch.nn.functional.cosine_similarity(one, other).min()
-            say(
-                step="agreement",
-                encoder=name,
-                where=halves[1].where,
-                n=len(prepared),
-                least_cosine=round(float(similar), 6),
-            )
-            square = [exact.prepare(Image.effect_noise((448, 448), 60).convert("RGB"))] * 8
-            encoder_alone(lambda p, d, name=name: random_encoder(name, p, d), square, device, "auto", say)
+        if options.only != "score":
+            encoders(options, folder, device, say)
+        if options.only == "encoders":
+            return
         images = make_images(folder / "images", options.images)
         cores = image_files._cores()
-        for threads in sorted({1, 2, 4, 8, cores}):
-            if threads <= cores:
-                whole(images, folder, device, threads, say)
+        for told in sorted({2, 4, 8, cores}, reverse=True):
+            if told <= cores:
+                whole(images, folder, device, told, say)
+
+
+def encoders(options: argparse.Namespace, folder: Path, device: str, say: Any) -> None:
+    """Steps 1 and 2."""
+    if options.folder:
+        found = sorted(options.folder.rglob("*"))
+        judged = [path for path in found if path.suffix.lower() in (".jpg", ".jpeg", ".png")][: options.judged]
+    else:
+        judged = make_images(folder / "judged", options.judged)
+    if not judged:
+        sys.exit("there are no images")
+    agreement(judged, device, say)
+    shipped = Scorer.load(device=device)
+    square = [shipped.prepare(Image.effect_noise((320, 320), 60).convert("RGB"))] * 8
+    numbers_not_met(shipped.encoder, square, say)
+    for precision in ["float32", "auto"]:
+        encoder_alone(
+            lambda precision, device: Scorer.load(precision=precision, device=device).encoder,
+            square, device, precision, say,
+        )  # fmt: skip
+    for name in options.random:
+        build = partial(random_encoder, name, folder=folder)
+        exact, half = (build(precision, device) for precision in ("float32", "auto"))
+        prepared = [exact.prepare(open_image(path).image) for path in judged[:32]]
+        one, other = (encoder.encode(prepared).embedding for encoder in (exact, half))
+        similar = torch.nn.functional.cosine_similarity(one, other).min()
+        say(
+            step="agreement", encoder=name, where=half.where, n=len(prepared), least_cosine=round(float(similar), 6)
+        )  # fmt: skip
+        square = [exact.prepare(Image.effect_noise((448, 448), 60).convert("RGB"))] * 8
+        encoder_alone(build, square, device, "auto", say)
+        if options.leave and name == options.random[-1]:
+            del exact, half
+            crowded(partial(build, "auto", device), square * 8, options.leave, say)
 
 
 if __name__ == "__main__":
