@@ -4,8 +4,9 @@
 
 The protocol, written before the figures: every subject of OASIS with at least two photographs is a brief, by its name
 as it stands in the table and nothing else. All photographs are ranked by their fit; the figure is the average precision
-of those of the subject, averaged over subjects, by the category of the subject (animal, object, scenery, person) and
-over all. Beside it, what a random order gives. 95 % intervals resample subjects.
+of those of the subject, averaged over subjects, by the category of the subject (animal, object, scenery, person),
+over all, and over all but people, whom no class names. Beside it, what a random order gives. 95 % intervals resample
+subjects.
 """
 
 import argparse
@@ -16,6 +17,8 @@ import numpy as np
 
 from abkit_model.encoders.load import load_encoder
 from abkit_model.images import open_image
+
+NO_PEOPLE = "objects, animals and scenes"
 
 
 def average_precision(fit, wanted):
@@ -40,8 +43,9 @@ def main(folder):
         if wanted.sum() >= 2:
             found[name] = average_precision(seen @ encoder.embed_text(name), wanted)
             chance[name] = np.mean([average_precision(rng.random(len(rows)), wanted) for _ in range(50)])
-    for kind in (*sorted(set(category.values())), "all"):
-        names = [name for name in found if kind in ("all", category[name])]
+    for kind in (*sorted(set(category.values())), "all", NO_PEOPLE):
+        of_kind = {"all": set(category.values()), NO_PEOPLE: set(category.values()) - {"Person"}}.get(kind, {kind})
+        names = [name for name in found if category[name] in of_kind]
         values = np.array([found[name] for name in names])
         drawn = values[rng.integers(len(values), size=(2000, len(values)))].mean(axis=1)
         low, high = np.quantile(drawn, [0.025, 0.975])
