@@ -11,7 +11,7 @@ from operator import itemgetter
 import polars as pl
 
 from abkit_model.data.files.layouts import Layout, bare
-from abkit_model.data.files.sheets import Cell, OpenSheets, cell_text
+from abkit_model.data.files.spreadsheets.sheets import Cell, OpenSheets, cell_text
 from abkit_model.data.files.tables import OpenTable, readable
 from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.errors import TableError

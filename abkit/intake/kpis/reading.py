@@ -24,7 +24,7 @@ from abkit.metrics import FIGURES, MONEY
 from abkit_model.data.files.encodings import ENCODINGS, encoding_named
 from abkit_model.data.files.layouts import Layout
 from abkit_model.data.files.parquet import examined, is_parquet
-from abkit_model.data.files.sheets import OpenSheets
+from abkit_model.data.files.spreadsheets.sheets import OpenSheets
 from abkit_model.data.files.tables import OpenTable, TableOptions, open_table, readable
 from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.errors import ReadingNote

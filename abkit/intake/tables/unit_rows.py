@@ -21,7 +21,7 @@ from abkit.intake.cells.frames import composed_texts, read_frame, refusing_damag
 from abkit.intake.kpis.rows.set_aside import is_called_total
 from abkit_model.data.files.layouts import Layout
 from abkit_model.data.files.parquet import examined, is_parquet
-from abkit_model.data.files.sheets import OpenSheets
+from abkit_model.data.files.spreadsheets.sheets import OpenSheets
 from abkit_model.data.files.tables import OpenTable, TableOptions, open_table, require_file
 from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column

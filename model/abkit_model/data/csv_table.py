@@ -13,7 +13,7 @@ from pathlib import Path
 from abkit_model.data.files.layouts import bare
 from abkit_model.data.files.panics import unprinted_panics
 from abkit_model.data.files.parquet import examined, is_parquet
-from abkit_model.data.files.sheets import OpenSheets
+from abkit_model.data.files.spreadsheets.sheets import OpenSheets
 from abkit_model.data.files.tables import OpenTable, TableOptions, open_table, require_file
 from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.data.numbers import decimal_sign, written

@@ -25,7 +25,7 @@ from abkit.intake.kpis.rows.unnamed_totals import unnamed_totals
 from abkit.intake.kpis.times.dates import ReadDates, read_dates
 from abkit.metrics import FIGURES, MONEY, WHOLE
 from abkit.vocabulary import PLACES, PROVISIONAL_DAYS, Dimension, RejectKind
-from abkit_model.data.files.cell_formats import column_letters
+from abkit_model.data.files.spreadsheets.cell_formats import column_letters
 from abkit_model.data.numbers import SEVERAL
 from abkit_model.limits import MAX_BROKEN_ROWS, MOST_BROKEN_SHARE
 

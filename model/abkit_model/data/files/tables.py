@@ -23,7 +23,7 @@ from typing import BinaryIO, cast
 from abkit_model.data.files.encodings import ENCODINGS, encoding_named, find_encoding
 from abkit_model.data.files.layouts import SAMPLE, Layout, find_layout
 from abkit_model.data.files.packing import refuse_ratio
-from abkit_model.data.files.sheets import OpenSheets, open_sheets
+from abkit_model.data.files.spreadsheets.sheets import OpenSheets, open_sheets
 from abkit_model.data.files.text_rows import BrokenRow, read_rows
 from abkit_model.errors import TableError
 from abkit_model.limits import NotRegular, require_regular

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from abkit_model.data.files import sheets
 from abkit_model.data.files.panics import unprinted_panics
+from abkit_model.data.files.spreadsheets import sheets
 from abkit_model.errors import TableError
 
 PANIC = (

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from xml.parsers import expat  # nothing is built from it; the document was parsed once, and has no DOCTYPE
 
-from abkit_model.data.files.cell_formats import IN_CURRENCY, ShownOtherwise, column_letters
+from abkit_model.data.files.spreadsheets.cell_formats import IN_CURRENCY, ShownOtherwise, column_letters
 from abkit_model.errors import TableError
 
 _MOST_FAULTS = 100_000

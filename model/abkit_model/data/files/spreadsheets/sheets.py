@@ -21,12 +21,17 @@ from html import unescape
 from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.parsers import expat  # nothing is built from it, and a DOCTYPE ends it
 
-from abkit_model.data.files.cell_formats import IN_CURRENCY, ShownOtherwise, column_letters, misleading_formats
 from abkit_model.data.files.layouts import Layout, bare
-from abkit_model.data.files.ods_cells import ERROR, look_through
 from abkit_model.data.files.packing import most_unpacked, refuse_ratio
 from abkit_model.data.files.panics import unprinted_panics
-from abkit_model.data.files.side_tables import columns_of_others
+from abkit_model.data.files.spreadsheets.cell_formats import (
+    IN_CURRENCY,
+    ShownOtherwise,
+    column_letters,
+    misleading_formats,
+)
+from abkit_model.data.files.spreadsheets.ods_cells import ERROR, look_through
+from abkit_model.data.files.spreadsheets.side_tables import columns_of_others
 from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.data.numbers import SEVERAL
 from abkit_model.errors import ReadingNote, TableError
