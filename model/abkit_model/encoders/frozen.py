@@ -32,10 +32,9 @@ TOKEN_LAYOUT = 1
 #: What is kept of one image: tokens `(T, D)`, mask `(T,)`, embedding `(E,)`, and rows and columns of the tokens.
 Row: TypeAlias = tuple[Tensor, Tensor, Tensor, tuple[int, int]]
 
-# Images that go through the network at once. On a processor more do not fit its caches: 4 were a tenth faster than 8 on
-# two cores, and 8 twice as fast as 32; 64 than 256 on an H200. A GPU starts with that, and halves it where its memory
-# ends.
-_AT_ONCE = {"cpu": 4, "cuda": 64}
+# Images that go through the network at once. On a processor more do not fit its caches: 8 were twice as fast as 32 on
+# two cores, and 64 than 256 on an H200. A GPU starts with that, and halves it where its memory ends.
+_AT_ONCE = {"cpu": 8, "cuda": 64}
 # Parameters of mallopt, as malloc.h of glibc numbers them.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
