@@ -50,6 +50,9 @@ class DecodingProcesses:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._usable = False  # after a Ctrl-C threads go on for a moment
+        for process in self._all:
+            _stop_asking(process)  # all of them end at the same time
         for process in self._all:
             _end(process)
 
@@ -109,8 +112,9 @@ class DecodingProcesses:
             _widen(process)
             _answered(process)
         except (OSError, ValueError):
-            _end(process)
             self._usable = False
+        if not self._usable:  # it cannot work, or the block has ended meanwhile
+            _end(process)
             return None
         return process
 
@@ -150,15 +154,21 @@ def _widen(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Close what a process reads, which ends it, and wait for that."""
-    for pipe in (process.stdin, process.stdout):
-        with suppress(OSError):
-            pipe.close()  # type: ignore[union-attr]  # both are there
+    """Close what a process reads, which ends it, and wait for that; kill it where it does not end."""
+    _stop_asking(process)
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    assert process.stdout  # noqa: S101  # a pipe
+    process.stdout.close()  # last: a thread that waits for an answer holds it until the process is no more
+
+
+def _stop_asking(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin  # noqa: S101  # a pipe
+    with suppress(OSError):
+        process.stdin.close()
 
 
 def _ending(code: int) -> str:

@@ -3,8 +3,9 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,33 @@ def test_where_no_process_can_be_started_all_is_left_to_threads(
     assert two.read(CANVAS, path, MOST_BYTES) is None
     monkeypatch.setattr(decoding_processes.subprocess, "Popen", None)  # and nobody tries again
     assert two.read(CANVAS, path, MOST_BYTES) is None
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped on Windows")
+def test_the_block_ends_while_one_of_them_hangs_and_no_other_one_is_started_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding_processes, "_STOP_SECONDS", 0.2)
+    (path,) = save_images(tmp_path, 1)
+    pool = ThreadPoolExecutor(1)
+    processes = DecodingProcesses(1)
+
+    def interrupt() -> Future[object]:
+        with processes:
+            processes.read(CANVAS, path, MOST_BYTES)
+            os.kill(processes._all[0].pid, signal.SIGSTOP)
+            return pool.submit(processes.read, CANVAS, path, MOST_BYTES)
+
+    try:
+        ending = Future[Future[object]]()
+        threading.Thread(target=lambda: ending.set_result(interrupt()), daemon=True).start()
+        waits = ending.result(timeout=30)
+        assert isinstance(waits.exception(timeout=30), ImageRejected)
+        assert processes.read(CANVAS, path, MOST_BYTES) is None
+        assert [process.returncode for process in processes._all] == [-signal.SIGKILL]
+    finally:
+        processes._all[0].kill()
+        pool.shutdown()
 
 
 def test_all_of_them_end_with_the_block(tmp_path: Path) -> None:
