@@ -38,11 +38,12 @@ _DEFINITIONS = {
     "monitor_unlinked": """
         WITH delivered AS (
             SELECT k.ad_id, SUM(k.impressions) AS impressions FROM kpi k WHERE k.left_out = '' GROUP BY k.ad_id
+        ), linked AS (
+            SELECT COALESCE(a.same_as, a.id) AS head FROM ad_creative c JOIN ad a ON a.id = c.ad_id
         ), marked AS (
             SELECT delivered.impressions,
-                   CASE WHEN EXISTS (SELECT 1 FROM ad_creative c WHERE c.ad_id = delivered.ad_id)
-                        THEN 0 ELSE 1 END AS unlinked
-            FROM delivered
+                   CASE WHEN COALESCE(a.same_as, a.id) IN (SELECT head FROM linked) THEN 0 ELSE 1 END AS unlinked
+            FROM delivered JOIN ad a ON a.id = delivered.ad_id
         ), summed AS (
             SELECT CAST(COALESCE(SUM(impressions), 0) AS BIGINT) AS impressions,
                    CAST(COALESCE(SUM(impressions * unlinked), 0) AS BIGINT) AS unlinked_impressions,
