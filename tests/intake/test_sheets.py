@@ -19,7 +19,7 @@ from abkit.store.imports import kpi_rejects
 from abkit_model.data.csv_table import read_csv
 from abkit_model.data.files.tables import TableOptions
 from abkit_model.errors import ReadingNote
-from tests.kpi_files import run_import
+from tests.kpi_files import figures, run_import
 
 HEADER = ("Date", "Ad ID", "Creative name", "Impressions", "Clicks", "Spend")
 
@@ -291,6 +291,9 @@ FLOAT = 'office:value-type="float" office:value="35"'
         ),
         (ods_cell("", "", tag="covered-table-cell"), "is merged with another"),
         (ods_cell("#DIV/0!", 'table:formula="of:=1/0" x:value-type="error"'), "has an error"),
+        (ods_cell("35 k", FLOAT), "holds 35 and is shown with 'k' behind it"),
+        (ods_cell("35<text:s/>Tsd.", FLOAT), "holds 35 and is shown with 'Tsd.' behind it"),
+        (ods_cell("35000", FLOAT), "holds 35 and is shown with '000' behind it"),
         (ods_cell("200%", 'office:value-type="percentage" office:value="2"'), "is shown as a percentage"),
     ],
 )
@@ -308,6 +311,18 @@ def test_cells_of_an_ods_that_hold_no_figure_refuse_their_row_and_name_it(
         (reject,) = kpi_rejects(session, done.import_id, 9)
     assert why in reject["reason"]
     assert "cell D4" in reject["reason"]
+
+
+@pytest.mark.parametrize(
+    "shown", ["35", "35 clicks", "35,00", "35<office:annotation><text:p>k</text:p></office:annotation>"]
+)
+def test_a_cell_of_an_ods_that_shows_its_number_is_read(sqlite_store: Store, tmp_path: Path, shown: str) -> None:
+    begin = ods_row("2026-01-01", "7001", 1204).removesuffix("</table:table-row>")
+    header = ods_row("date", "ad id", "impressions", "clicks")
+    line = f"{begin}{ods_cell(shown, FLOAT)}</table:table-row>"
+    (done,) = run_import(sqlite_store, ods(tmp_path / "k.ods", header, line))
+    assert (done.imported, done.rejected) == (1, 0)
+    assert figures(sqlite_store)[0][2] == 35
 
 
 def test_amounts_of_an_ods_in_several_currencies_are_refused_and_hidden_rows_are_said(

@@ -104,6 +104,19 @@ def misleads(code: str) -> str:
     return next((f"with {literal!r} behind it" for literal in literals if literal.casefold() in _MULTIPLES), "")
 
 
+def word_behind(number: str, shown: str) -> str:
+    """Return the word for thousands or more, or the zeros, that a cell shows behind its number; else ''.
+
+    >>> word_behind("12", "12 k"), word_behind("9.5", "9,50 Tsd."), word_behind("9", "9000"), word_behind("9", "9 €")
+    ('k', 'Tsd.', '000', '')
+    """
+    words = re.findall(r"[^\W\d_]+\.?", shown)
+    if word := next((word for word in words if word.casefold() in _MULTIPLES), ""):
+        return word
+    zeros = shown.strip().removeprefix(number)
+    return zeros if zeros != shown.strip() and re.fullmatch("(?:000)+", zeros) else ""
+
+
 def _attributes(text: str) -> Mapping[str, str]:
     return {key: unescape(one or other) for key, one, other in _ATTRIBUTE.findall(text)}
 

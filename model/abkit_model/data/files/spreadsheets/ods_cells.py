@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from xml.parsers import expat  # nothing is built from it; the document was parsed once, and has no DOCTYPE
 
-from abkit_model.data.files.spreadsheets.cell_formats import IN_CURRENCY, ShownOtherwise, column_letters
+from abkit_model.data.files.spreadsheets.cell_formats import IN_CURRENCY, ShownOtherwise, column_letters, word_behind
 from abkit_model.errors import TableError
 
 _MOST_FAULTS = 100_000
@@ -17,6 +17,9 @@ _MOST_FAULTS = 100_000
 _WORTH_A_LOOK = re.compile(
     rb"covered-table-cell|:formula\s*=|:currency\s*=|:value-type\s*=\s*[\"'](?:percentage|error)"
     rb"|:visibility\s*=\s*[\"'](?:collapse|filter)"
+    # A number that is shown with something else than a digit at its end, or with zeros behind it.
+    rb"|:value-type\s*=\s*[\"']float[\"'][^<>]*>\s*<[^<>]*>(?:[^<>]*<[^<>]*/>)*[^<>]*[^<>\s\d]\s*</"
+    rb"|:value\s*=\s*[\"'](\d+)[\"'][^<>]*>\s*<[^<>]*>\1(?:000)+\s*</"
 )
 _HIDDEN = ("collapse", "filter")
 ERROR = "has an error"
@@ -52,6 +55,7 @@ def look_through(content: bytes) -> dict[str, OdsSheet]:
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = reader.begin, reader.end
+    parser.CharacterDataHandler = reader.text
     parser.Parse(content, True)
     return reader.sheets
 
@@ -64,10 +68,15 @@ class _Reader:
         self._rows, self._visible, self._filled = 1, True, False
         self._found: list[tuple[int, int, str]] = []  # column, how many, fault
         self._shown: list[tuple[int, int, str]] = []
+        self._held, self._text, self._times, self._beside = "", "", 1, 0
 
     def begin(self, tag: str, said: dict[str, str]) -> None:
         name = tag.rpartition(":")[2]
-        if name == "table":
+        if name == "annotation":
+            self._beside += 1
+        elif name == "s" and not self._beside:
+            self._text += " "
+        elif name == "table":
             self._sheet = self.sheets.setdefault(_said(said, "name"), OdsSheet())
             self._row = 1
         elif name == "table-row":
@@ -85,9 +94,21 @@ class _Reader:
             elif currency := _said(said, "currency"):
                 self._shown.append((self._column, times, f"{IN_CURRENCY}{currency}"))
             self._column += times
+            self._times, self._text = times, ""
+            self._held = _said(said, "value") if {"float", "currency"} & set(kinds) else ""
+
+    def text(self, text: str) -> None:
+        if self._held and not self._beside:
+            self._text += text
 
     def end(self, tag: str) -> None:
-        if tag.rpartition(":")[2] != "table-row" or self._sheet is None:
+        name = tag.rpartition(":")[2]
+        self._beside -= name == "annotation"
+        if name == "table-cell" and self._held:
+            if word := word_behind(self._held, self._text):
+                self._shown.append((self._column - self._times, self._times, f"with {word!r} behind it"))
+            self._held = ""
+        if name != "table-row" or self._sheet is None:
             return
         if self._filled:
             self._note(self._sheet)
