@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Text, cast, exists, func, select
+from sqlalchemy import Text, cast, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from abkit.metrics import FIGURES
 from abkit.names import folded
 from abkit.store.database.statements import among, in_parts, total, wait_for_turn
 from abkit.store.schema import (
@@ -17,6 +18,7 @@ from abkit.store.schema import (
     KpiImport,
     KpiReject,
     KpiRetention,
+    KpiRevision,
     KpiUndo,
     RatingImport,
     RatingReject,
@@ -63,6 +65,18 @@ def first_coming(session: Session, digest: str) -> datetime | None:
         said = (outcome or {}).get(CAME_FIRST, {}).get(digest)
         times += [datetime.fromisoformat(said)] if said else []
     return min(times, default=None)
+
+
+def restated_since(session: Session, import_id: int) -> tuple[int, int]:
+    """Return how many rows have other figures now than this import gave them, and the last import that changed any.
+
+    Both are 0 where its figures stand.
+    """
+    rows, last = func.count(Kpi.id.distinct()), func.max(Kpi.kpi_import_id)
+    others = [getattr(KpiRevision, name).is_distinct_from(getattr(Kpi, name)) for name in ("currency", *FIGURES)]
+    changed = select(rows, last).join(KpiRevision, KpiRevision.kpi_id == Kpi.id)
+    found = session.execute(changed.where(KpiRevision.former_import_id == import_id, or_(*others))).one()
+    return found[0], found[1] or 0
 
 
 def imports_since(session: Session, moment: datetime) -> list[int]:

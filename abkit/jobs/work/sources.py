@@ -49,7 +49,7 @@ class ImportSource(Arguments):
 
 
 def import_source(store: Store, settings: Settings, tick: Tick, arguments: ImportSource) -> Mapping[str, Any]:
-    """Get the export of a source and import it. What came before changes nothing.
+    """Get the export of a source and import it. What came before changes nothing, unless other figures came since.
 
     What comes is noted before it is opened: what has killed its job too often is refused until something else comes.
     """
@@ -95,7 +95,7 @@ def _import(store: Store, tick: Tick, path: Path, options: KpiOptions, source: S
         opened.note([])  # the next tick must know it: the same content may come again
         return ImportSummary(file=source.key, error=why, hint=_POISONED)
     opened.note([content])
-    (summary,) = import_files(store, [path], options, run=tick.run, shown_as=f"source {source.key}")
+    (summary,) = import_files(store, [path], options, run=tick.run, shown_as=f"source {source.key}", newest=True)
     return summary
 
 

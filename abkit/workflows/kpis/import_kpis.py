@@ -19,7 +19,7 @@ from abkit.intake.remote.fetch import Fetched
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
-from abkit.store.imports import came_first, reject_reasons, zones_of_imports
+from abkit.store.imports import came_first, reject_reasons, restated_since, zones_of_imports
 from abkit.store.kpis import archive, stage
 from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.linking.links import owned_unlinked
@@ -114,6 +114,7 @@ def import_files(
     note: Note = lambda _: None,
     forget_mapping: bool = False,
     shown_as: str | None = None,
+    newest: bool = False,
 ) -> list[ImportSummary]:
     """Import files one after the other; one that is refused does not stop the others.
 
@@ -125,6 +126,8 @@ def import_files(
         note: Receives remarks for the person at the terminal.
         forget_mapping: Do without the mapping that is remembered for the header, and forget it.
         shown_as: What the files are called in the store, where their own names say nothing.
+        newest: Whether the files are what the platform says now: what was imported before counts once more where other
+            figures came since.
 
     Raises:
         StoreError: The store fails; the files before are imported, this one left no trace.
@@ -148,7 +151,9 @@ def import_files(
     with recorded_run(store, "kpi import", arguments, run=run) as record:
         summaries: list[ImportSummary] = []
         for path in found.files:
-            summary = _import_file(store, path, options, record, note, called(path), recalling=not forget_mapping)
+            summary = _import_file(
+                store, path, options, record, note, called(path), recalling=not forget_mapping, newest=newest
+            )
             error, hint = (given.in_words(text) if text else text for text in (summary.error, summary.hint))
             summaries.append(replace(summary, error=error, hint=hint))
             record.outcome.update({name: sum(getattr(one, name) for one in summaries) for name in _COUNTS})
@@ -167,11 +172,19 @@ def _shown(path: Path) -> str:
 
 
 def _import_file(
-    store: Store, path: Path, options: KpiOptions, run: RunRecord, note: Note, name: str, *, recalling: bool
+    store: Store,
+    path: Path,
+    options: KpiOptions,
+    run: RunRecord,
+    note: Note,
+    name: str,
+    *,
+    recalling: bool,
+    newest: bool,
 ) -> ImportSummary:
     summary = ImportSummary(file=name)
     try:
-        known = understand(store, path, options, recalling=recalling)
+        known = understand(store, path, options, recalling=recalling, newest=newest)
     except Refused as refused:
         if isinstance(refused.error, StoreError):
             raise refused.error from refused
@@ -182,7 +195,11 @@ def _import_file(
         with store.write() as session:
             earlier = session.get_one(KpiImport, known.earlier.id)
             earlier.time_zone = earlier.time_zone or options.time_zone
-            return _again(session, summary, earlier)
+            again = _again(session, summary, earlier)
+            if remark := _restated_remark(session, earlier):
+                note(f"{name}: {remark}")
+                again = replace(again, notes=(remark,))
+            return again
     # A command in a note names what the user gave, not the file that it was fetched to.
     remarks = [remark.replace(str(path), name) for remark in known.notes]
     known = replace(known, notes=(*remarks, *_zone_remarks(store, known)))
@@ -278,6 +295,16 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     doubts = (kpi_publish.staged_maybe_twice(session), beside, equal)
     remarks.append(kpi_publish.staged_running_totals(session))
     return [*filter(None, remarks), *(str(doubt) for doubt in doubts if doubt)]
+
+
+def _restated_remark(session: Session, earlier: KpiImport) -> str:
+    changed, last = restated_since(session, earlier.id)
+    if not changed:
+        return ""
+    return (
+        f"{changed:,} of its rows have other figures since, from later imports, and keep them: if this file is right, "
+        f"take the later ones back, the last first (abkit kpi undo {last})"
+    )
 
 
 def _called(pairs: Sequence[Sequence[str]]) -> str:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
 from abkit.store.database.engine import Store
-from abkit.store.imports import days_of_ads, first_coming, import_of, impressions_and_clicks, known_spellings
+from abkit.store.imports import (
+    days_of_ads,
+    first_coming,
+    import_of,
+    impressions_and_clicks,
+    known_spellings,
+    restated_since,
+)
 from abkit.store.kpis.spellings import known_values
 from abkit.store.schema import KpiImport
 from abkit.vocabulary import Dimension
@@ -70,7 +77,9 @@ class Refused(Exception):
         self.error, self.rows = error, rows
 
 
-def understand(store: Store, path: Path, options: KpiOptions, *, recalling: bool = True) -> Understood:
+def understand(
+    store: Store, path: Path, options: KpiOptions, *, recalling: bool = True, newest: bool = False
+) -> Understood:
     """Read and check a file; what its reader guessed is among the notes.
 
     Args:
@@ -78,6 +87,7 @@ def understand(store: Store, path: Path, options: KpiOptions, *, recalling: bool
         path: The file.
         options: What the user said.
         recalling: Whether a remembered mapping is used where the user gave none.
+        newest: Whether the content is what the platform says now: it counts once more where other figures came since.
 
     Raises:
         Refused: The file is refused as a whole.
@@ -86,7 +96,7 @@ def understand(store: Store, path: Path, options: KpiOptions, *, recalling: bool
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            known = _understood(store, path, options, recalling=recalling)
+            known = _understood(store, path, options, recalling=recalling, newest=newest)
         except Refused as error:
             refused = error
     for one in said:
@@ -100,14 +110,14 @@ def understand(store: Store, path: Path, options: KpiOptions, *, recalling: bool
     return known if known.earlier else replace(known, notes=(*dict.fromkeys(guesses), *known.notes))
 
 
-def _understood(store: Store, path: Path, options: KpiOptions, *, recalling: bool) -> Understood:
+def _understood(store: Store, path: Path, options: KpiOptions, *, recalling: bool, newest: bool) -> Understood:
     try:
         require_file(path, max_bytes=options.max_bytes, hint=SIZE_HINT)
         before = path.stat()
-        known = _known(store, path, options)
+        known = _known(store, path, options, newest=newest)
         remembered = None if known.earlier or not recalling or options.mapping else recall(store, path, options)
         if remembered is not None:
-            said = _known(store, path, replace(options, mapping=remembered.mapping))
+            said = _known(store, path, replace(options, mapping=remembered.mapping), newest=newest)
             understood = said if said.earlier else _read(store, path, replace(said, remembered=remembered))
             accounts = understood.contents.accounts if understood.contents else ()
             if all(account in remembered.accounts for account in accounts):
@@ -124,10 +134,14 @@ def _understood(store: Store, path: Path, options: KpiOptions, *, recalling: boo
         raise Refused(error, 0) from error
 
 
-def _known(store: Store, path: Path, options: KpiOptions) -> Understood:
+def _known(store: Store, path: Path, options: KpiOptions, *, newest: bool) -> Understood:
     digest = digest_of(path, options)
     with store.read() as session:
         earlier = import_of(session, KpiImport, digest)
+        if earlier and newest and (last := restated_since(session, earlier.id)[1]):
+            # The same answer after another one is what the platform says now.
+            digest = f"{digest} again after import {last}"
+            earlier = import_of(session, KpiImport, digest)
         first = None if earlier else first_coming(session, digest)
         return Understood(options=options, digest=digest, earlier=earlier, came_first=first)
 

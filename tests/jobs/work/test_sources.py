@@ -18,7 +18,7 @@ from abkit.jobs.job import Tick
 from abkit.jobs.schedules import CATALOG, synchronize
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
-from abkit.store.schema import Ad, Alert, KpiImport, Run, Schedule
+from abkit.store.schema import Ad, Alert, Kpi, KpiImport, Run, Schedule
 
 TICK = datetime(2026, 3, 1, 5, tzinfo=UTC)
 EXPORT = "day,ad,impressions,clicks\n2026-02-28,7,100,3\n"
@@ -84,6 +84,23 @@ def test_what_a_command_prints_is_imported_with_the_options_of_the_source(
         assert session.scalars(select(Ad.account)).all() == ["act_1"]
     again = run_source(command=python(code, "{yesterday}", "{today}", str(tmp_path)), **said)
     assert (again["imported"], again["unchanged"]) == (0, 1)
+
+
+def test_an_answer_that_comes_back_after_another_one_counts_again(run_source: RunSource, store: Store) -> None:
+    """A platform corrects a day, and takes the correction back: the figures of the last answer stand."""
+
+    def pulled(clicks: int) -> tuple[int, int, list[int]]:
+        done = run_source(command=python(f"print({EXPORT.replace(',3', f',{clicks}')!r}, end='')"))
+        with store.read() as session:
+            return done["updated"], done["unchanged"], list(session.scalars(select(Kpi.clicks)))
+
+    assert pulled(3) == (0, 0, [3])
+    assert pulled(5) == (1, 0, [5])
+    assert pulled(3) == (1, 0, [3])
+    assert pulled(3) == (0, 1, [3])
+    assert pulled(5) == (1, 0, [5])
+    assert pulled(5) == (0, 1, [5])
+    assert pulled(3) == (1, 0, [3])
 
 
 def test_the_arguments_of_a_command_are_no_shell(run_source: RunSource, tmp_path: Path) -> None:

@@ -385,3 +385,17 @@ def test_a_currency_that_comes_before_any_amount_is_that_of_the_amounts(store: S
     take(store, tmp_path, "2.csv", f"{MONEY}\n2026-03-01,1,1000,20,3,,USD\n")
     with store.read() as session:
         assert session.execute(select(Kpi.spend, Kpi.currency)).one() == (3.0, "USD")
+
+
+def test_a_file_that_was_corrected_since_says_so_when_it_comes_again(sqlite_store: Store, tmp_path: Path) -> None:
+    first = write(tmp_path / "first.csv", export(ROWS))
+    later = write(tmp_path / "later.csv", export(corrected(ROWS[:4], 50) + ROWS[4:]))
+    run_import(sqlite_store, first, later)
+    (again,) = run_import(sqlite_store, first)
+    assert (again.unchanged, again.updated) == (len(ROWS), 0)
+    assert len(again.notes) == 1
+    assert "4 of its rows have other figures since, from later imports" in again.notes[0]
+    assert "abkit kpi undo 2" in again.notes[0]
+    undo_import(sqlite_store, 2)
+    (again,) = run_import(sqlite_store, first)
+    assert again.notes == ()
