@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -17,8 +18,9 @@ from abkit.intake.tables.samples import read_numbers
 from abkit.store.database.engine import Store
 from abkit.store.imports import kpi_rejects
 from abkit_model.data.csv_table import read_csv
+from abkit_model.data.files.spreadsheets.ods_cells import look_through
 from abkit_model.data.files.tables import TableOptions
-from abkit_model.errors import ReadingNote
+from abkit_model.errors import ReadingNote, TableError
 from tests.kpi_files import figures, run_import
 
 HEADER = ("Date", "Ad ID", "Creative name", "Impressions", "Clicks", "Spend")
@@ -340,6 +342,24 @@ def test_amounts_of_an_ods_in_several_currencies_are_refused_and_hidden_rows_are
     (done,) = run_import(sqlite_store, ods(tmp_path / "l.ods", header, one))
     assert done.imported == 1
     assert "1 hidden rows of sheet 'R' are read like the others" in done.notes
+
+
+def test_a_small_ods_of_cells_that_are_repeated_takes_neither_time_nor_memory() -> None:
+    def document(row: str, times: int) -> bytes:
+        names = 'xmlns:table="urn:table" xmlns:office="urn:office"'
+        formula = ods_row(1).replace("</table:table-row>", '<table:table-cell table:formula="x"/></table:table-row>')
+        return f'<doc {names}><table:table table:name="S">{formula}{row * times}</table:table></doc>'.encode()
+
+    value = '<table:table-cell table:number-columns-repeated="{}" office:value-type="{}"/></table:table-row>'
+    plain = ods_row(repeated=9_999_999).replace("</table:table-row>", value.format(1, "float"))
+    before = time.thread_time()
+    (sheet,) = look_through(document(plain, 20)).values()
+    assert time.thread_time() - before < 1
+    assert list(sheet.faults) == [(1, 1)]
+    shares = ods_row(repeated=100).replace("</table:table-row>", value.format(999, "percentage"))
+    assert look_through(document(shares, 20))
+    with pytest.raises(TableError, match="too many cells of a sheet are repeated"):
+        look_through(document(shares, 40))
 
 
 def test_a_zip_with_one_table_is_that_table(tmp_path: Path) -> None:

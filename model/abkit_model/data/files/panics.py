@@ -17,7 +17,7 @@ _PANIC = re.compile(rb"\n?thread '[^'\n]*'[^\n]* panicked at .*?(?:note: run wit
 
 @contextlib.contextmanager
 def unprinted_panics() -> Iterator[None]:
-    """Hold back what is written to stderr meanwhile, by whomever, and let it out afterwards without panics.
+    """Hold back what is written to stderr meanwhile, whatever writes it, and let it out afterwards without panics.
 
     For calls into a library that are over in a moment. Where there is no stderr, or no room for a file, nothing is
     held back.

@@ -11,6 +11,7 @@ from xml.parsers import expat  # nothing is built from it; the document was pars
 
 from abkit_model.data.files.spreadsheets.cell_formats import IN_CURRENCY, ShownOtherwise, column_letters, word_behind
 from abkit_model.errors import TableError
+from abkit_model.limits import FREE_CELLS, MAX_CELLS, MAX_CELLS_RATIO
 
 _MOST_FAULTS = 100_000
 # Most files have none of it, and need no second look.
@@ -48,7 +49,7 @@ def look_through(content: bytes) -> dict[str, OdsSheet]:
         content: The part `content.xml`.
 
     Raises:
-        TableError: Too many cells cannot be trusted.
+        TableError: Too many cells cannot be trusted, or are repeated.
     """
     if _WORTH_A_LOOK.search(content) is None:
         return {}
@@ -65,6 +66,7 @@ class _Reader:
         self.sheets: dict[str, OdsSheet] = {}
         self._sheet: OdsSheet | None = None
         self._row, self._column = 1, 0
+        self._written = self._noted = 0  # cells that are written, and those that they stand for and are noted
         self._rows, self._visible, self._filled = 1, True, False
         self._found: list[tuple[int, int, str]] = []  # column, how many, fault
         self._shown: list[tuple[int, int, str]] = []
@@ -85,6 +87,7 @@ class _Reader:
             self._found, self._shown = [], []
         elif name in ("table-cell", "covered-table-cell"):
             times = _number(said, "number-columns-repeated")
+            self._written += 1
             kinds = [value for key, value in said.items() if key.endswith(":value-type")]
             self._filled |= bool(kinds)
             if fault := _fault(name, said, kinds):
@@ -117,8 +120,13 @@ class _Reader:
     def _note(self, sheet: OdsSheet) -> None:
         sheet.hidden += 0 if self._visible else self._rows
         cells = self._rows * sum(times for _, times, _ in (*self._found, *self._shown))
+        if not cells:
+            return  # however often such a row is repeated
         if cells > _MOST_FAULTS or len(sheet.faults) > _MOST_FAULTS:
             raise TableError("too many cells of a sheet are merged, have errors, or have formulas without a value")
+        self._noted += cells
+        if self._noted > min(MAX_CELLS, max(FREE_CELLS, MAX_CELLS_RATIO * self._written)):
+            raise TableError("too many cells of a sheet are repeated", hint="save the table as CSV")
         for row in range(self._row, self._row + self._rows):
             for column, times, fault in self._found:
                 sheet.faults.update(((row, column + more), fault) for more in range(times))
