@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from abkit.stats.account_clusters import account_labels
 from abkit.stats.appeal.appeal import appeals
 from abkit.stats.appeal.relation import relation
 from abkit.stats.appeal.rows import DeliveryRows
@@ -95,6 +96,16 @@ def test_where_accounts_do_not_differ_intervals_stay_about_as_wide() -> None:
 def test_fewer_than_ten_accounts_change_nothing() -> None:
     world = World(4, accounts=9)
     assert world.figures(world.account) == world.figures(None)
+
+
+def test_campaigns_without_an_account_do_not_count_among_the_ten_where_few_accounts_have_scores() -> None:
+    world = World(6, accounts=24)
+    named = {campaign: f"meta/{campaign // CAMPAIGNS}" for campaign in range(12 * CAMPAIGNS)}
+    account = account_labels(world.campaign, named)
+    assert account is not None
+    assert world.figures(account) != world.figures(None)
+    world.score[(world.account >= 2) & (world.account < 12)] = np.nan
+    assert world.figures(account) == world.figures(None)
 
 
 @pytest.mark.parametrize("accounts", [12, 40])
