@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from abkit.errors import AbkitError, InvalidInput
@@ -84,6 +84,24 @@ class Rates:
             )
         return known[-1]
 
+    def rate_over(self, currency: str, first: date, last: date) -> float:
+        """Return the average of the rates of all days of a period: its amount is spread evenly over them.
+
+        Raises:
+            AbkitError: The table has no rate of that currency on the first day.
+
+        >>> rates = Rates.of("EUR", [("USD", 0.9, None), ("USD", 0.8, date(2026, 3, 1))])
+        >>> round(rates.rate_over("USD", date(2026, 2, 28), date(2026, 3, 4)), 4)
+        0.82
+        """
+        if first >= last or currency == self.currency:
+            return self.rate(currency, last)
+        changes = [day for day, _ in self.table.get(currency, ()) if first < day <= last]
+        begins = [first, *changes]
+        ends = [*changes, last + timedelta(days=1)]
+        parts = [self.rate(currency, begin) * (end - begin).days for begin, end in zip(begins, ends, strict=True)]
+        return sum(parts) / ((last - first).days + 1) if changes else self.rate(currency, first)
+
 
 @dataclass(frozen=True)
 class Exchange:
@@ -104,8 +122,16 @@ class Exchange:
         """Whether rows have to be summed by day before they are converted."""
         return self.rates is not None and self.rates.dated
 
-    def converted(self, value: float | None, currency: str, day: date | None = None) -> float | None:
+    def converted(
+        self, value: float | None, currency: str, day: date | None = None, *, since: date | None = None
+    ) -> float | None:
         """Return an amount in the currency of the analysis; None where it is not known, or in no known currency.
+
+        Args:
+            value: The amount.
+            currency: Its currency; "" is not known.
+            day: Its day; by the last rate of the table where there is none.
+            since: The first day of a longer period, of which `day` is the last one.
 
         Raises:
             AbkitError: There is no rate.
@@ -114,16 +140,20 @@ class Exchange:
             return None
         if not value or currency == self.currency:
             return float(value)
-        return float(value) * (self.rates or Rates(self.currency)).rate(currency, day or date.max)
+        last = day or date.max
+        return float(value) * (self.rates or Rates(self.currency)).rate_over(currency, since or last, last)
 
 
-def exchange(found: Mapping[str, Amounts], rates: Rates | None, *, first: date, last: date) -> Exchange:
+def exchange(
+    found: Mapping[str, Amounts], rates: Rates | None, *, first: date, last: date, across: int = 0
+) -> Exchange:
     """Return the currency of an analysis.
 
     Args:
         found: The sums of its rows by currency; "" are rows that name none.
         rates: The currency that is wanted, with its table; None for that of the rows.
         first, last: Days of the rows, for the note.
+        across: Number of rows of longer periods within which a rate changes, for the note.
 
     Raises:
         AbkitError: The rows are in several currencies and nothing says how to convert them, or a rate is missing.
@@ -154,6 +184,11 @@ USD (spend 2.00, revenue 0.00)
             said = f"{used[0]:g}" if len(used) == 1 else f"{min(used):g} to {max(used):g}, by day"
             where = f" ({rates.source})" if rates.source else ""
             notes.append(f"{name} ({found[name]}) was converted to {currency} at {said}{where}")
+    if across:
+        notes.append(
+            f"within the periods of {across:,} rows a rate changes: their amounts are taken to be spread evenly over "
+            "the days; rows per day say more"
+        )
     if named and (blank.spend or blank.revenue):
         notes.append(
             f"{blank.rows:,} rows name no currency ({blank}): what they belong to is left out of {currency}; import "

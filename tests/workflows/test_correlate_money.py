@@ -19,6 +19,7 @@ from abkit.reporting.tables.show import view
 from abkit.store.database.engine import Store
 from abkit.store.schema import CorrelationResult
 from abkit.workflows.correlate import CorrelationReport, correlate
+from abkit.workflows.learning.appeals.appeals import find_appeals
 from tests.monitoring_rows import Seed, seeded
 
 DAY = date(2025, 3, 3)
@@ -201,3 +202,28 @@ def test_creatives_stand_in_one_order_whatever_the_order_of_their_rows(seed: See
         deliver(seed, [ad])
     report = run(seed, "ctr")
     assert [one.score for one in report.versions[0].measured] == SCORES
+
+
+@pytest.mark.parametrize("change", range(1, 8))
+def test_amounts_of_a_longer_period_are_converted_by_the_rates_of_its_days(seed: Seed, change: int) -> None:
+    """A rate that changes within a week counted for all of it, or not at all, by the last day alone."""
+    ads = seed.creatives("spring", SCORES)
+    own = {"impressions": 5_000, "clicks": 50, "conversions": 4, "revenue": 0.0, "currency": "USD"}
+    seed.kpis(
+        [
+            {"ad_id": ad, "period_start": DAY, "period_end": DAY + timedelta(6), "spend": spend, **own}
+            for ad, spend in zip(ads, SPEND, strict=True)
+        ]
+    )
+    rates = Rates.of("EUR", [("USD", 0.9, None), ("USD", 0.5, DAY + timedelta(change))])
+
+    report = run(seed, "cpm", rates=rates)
+
+    mean = sum(0.9 if day < change else 0.5 for day in range(7)) / 7
+    found = sorted(one.events / one.trials for one in report.versions[0].measured)
+    assert found == pytest.approx(sorted(np.array(SPEND) / 5 * mean))
+    said = any("within the periods of 6 rows a rate changes" in note for note in report.money)
+    assert said == (change < 7)
+    with seed.store.read() as session:
+        found_appeals = find_appeals(session, Settings(), metric="cpm", as_of=LATER, rates=rates)
+    assert found_appeals.appeals.exposure.sum() == pytest.approx(sum(SPEND) * mean)

@@ -492,7 +492,8 @@ def _with_amounts(values: dict[str, Any], money: Exchange) -> DeliveryRow:
     currency = values.pop("currency")
     for name in MONEY:
         unknown = values.pop(f"no_{name}")
-        values[name] = None if unknown else money.converted(values[name] or 0.0, currency, values["period_end"])
+        first, last = values["period_start"], values["period_end"]
+        values[name] = None if unknown else money.converted(values[name] or 0.0, currency, last, since=first)
     return DeliveryRow(**values)
 
 

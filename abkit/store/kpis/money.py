@@ -54,12 +54,25 @@ def exchange_of(
     """
     spend, revenue = func.sum(Kpi.spend), func.sum(Kpi.revenue)
     money = or_(Kpi.spend.is_not(None), Kpi.revenue.is_not(None))
-    first, last = func.min(Kpi.period_end), func.max(Kpi.period_end)
+    first, last = func.min(Kpi.period_start), func.max(Kpi.period_end)
     columns = (Kpi.currency, spend, revenue, func.count(), first, last)
     rows = session.execute(select(*columns).where(money, counted, *where).group_by(Kpi.currency)).all()
     found = {row[0]: Amounts(row[1] or 0.0, row[2] or 0.0, row[3]) for row in rows}
     days = [day for row in rows for day in row[4:]]
-    return exchange(found, rates, first=min(days, default=date.min), last=max(days, default=date.max))
+    begins, ends = min(days, default=date.min), max(days, default=date.max)
+    across = _within_a_change(session, rates, money, counted, *where) if rates and rates.dated else 0
+    return exchange(found, rates, first=begins, last=ends, across=across)
+
+
+def _within_a_change(session: Session, rates: Rates, *where: ColumnElement[bool]) -> int:
+    """Return how many rows are of a longer period within which the rate of their currency changes."""
+    period = (Kpi.currency, Kpi.period_start, Kpi.period_end)
+    longer = select(*period, func.count()).where(*where, Kpi.period_end > Kpi.period_start).group_by(*period)
+    return sum(
+        number
+        for currency, first, last, number in session.execute(longer)
+        if currency != rates.currency and any(first < day <= last for day, _ in rates.table.get(currency, ()))
+    )
 
 
 # A row without delivery has no spend to know, and one without a conversion no revenue: exports leave such cells empty.
@@ -93,7 +106,9 @@ def figures_by(
         where: Which of these rows.
     """
     columns = list(keys)
-    split: list[Any] = [] if money is None else [Kpi.currency, *([Kpi.period_end] if money.dated else [])]
+    split: list[Any] = (
+        [] if money is None else [Kpi.currency, *([Kpi.period_start, Kpi.period_end] if money.dated else [])]
+    )
     sums = [total(Kpi.impressions), total(Kpi.clicks), func.sum(Kpi.conversions)]
     if money is not None:
         sums += AMOUNTS
@@ -106,10 +121,10 @@ def figures_by(
         key, rest = tuple(row[:width]), row[width:]
         amounts: list[float | None] = [None, None]
         if money is not None:
-            day = rest[1] if money.dated else None
+            since, day = rest[1:3] if money.dated else (None, None)
             currency, (*counts, spend, revenue, no_spend, no_revenue) = rest[0], rest[len(split) :]
             amounts = [
-                None if unknown else money.converted(value or 0.0, currency, day)
+                None if unknown else money.converted(value or 0.0, currency, day, since=since)
                 for value, unknown in ((spend, no_spend), (revenue, no_revenue))
             ]
         else:
