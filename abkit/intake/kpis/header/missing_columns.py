@@ -25,6 +25,11 @@ _LEAST_LIKE = 75  # of 100: names less alike than this are no guess
 # "Ads cost" is no ad.
 _CONVERSIONS = re.compile(r"(?i)\bconv|\b(purchases?|leads|orders|results?)\b")
 _OTHER_DAY = re.compile(r"(?i)\b(creat|updat|modif|edit|launch|approv)")  # of the ad, not of its delivery
+# A group or set of ads, its id as well, is no ad.
+_GROUP = re.compile(
+    r"(?i)\b(groupe?s?|grupos?|gruppo|gruppi|grupy?|grupa|groep|sets?|ensemble|conjuntos?|insieme|zestaw)\b"
+    r"|gruppe|groep|セット|グループ|세트|그룹|组|組"
+)
 _FIGURE = re.compile(r"cost|spen[dt]|click|impression|impr\b|views?\b|reach|revenue|value|conversion", re.IGNORECASE)
 _WORTH_A_GUESS = ("conversions", "spend")
 
@@ -193,7 +198,7 @@ def _plausible(
     field: str,
 ) -> bool:
     """Return whether a column is not taken, and has cells that could be the field, as far as they are known."""
-    if field in ("ad", "ad_name", "creative") and _FIGURE.search(column):
+    if field in ("ad", "ad_name", "creative") and (_FIGURE.search(column) or _GROUP.search(column)):
         return False
     if _says_otherwise(column, field):
         return False

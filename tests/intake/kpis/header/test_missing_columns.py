@@ -199,3 +199,24 @@ def test_figures_are_never_guessed_as_something_that_they_are_not(
     assert summary.error is not None
     assert summary.hint is not None
     assert never not in summary.hint
+
+
+@pytest.mark.parametrize(
+    ("group", "ad"),
+    [
+        ("ID du groupe d'annonces", "ID de l'annonce"),
+        ("Anzeigengruppen-ID alt", "Anzeigen-ID alt"),
+        ("Identificador del grupo de anuncios", "Identificador del anuncio"),
+        ("ID gruppo di annunci", "ID annuncio"),
+        ("広告グループのID番号", "広告のID番号"),
+    ],
+)
+def test_a_group_of_ads_is_not_guessed_to_be_the_ad(sqlite_store: Store, tmp_path: Path, group: str, ad: str) -> None:
+    lines = [
+        f"2026-03-{day:02d},77,88{number},{1500 + 10 * day},{20 + day}" for day in range(1, 7) for number in range(3)
+    ]
+    path = write(tmp_path / "k.csv", "\n".join([f"Day,{group},{ad},Impressions,Clicks", *lines]) + "\n")
+    (done,) = run_import(sqlite_store, path)
+    assert f"{group}=ad" not in (done.hint or "").replace("'\"'\"'", "'")
+    if done.error:
+        assert f"{ad!r} is ad" in (done.hint or "") or "THEIR COLUMN=ad" in (done.hint or "")
