@@ -103,13 +103,16 @@ def _executemany(connection: Connection, table: Table, frame: "pl.DataFrame") ->
 
 
 def _is_one_value(column: "pl.Series") -> bool:
-    """Return whether a column of whole numbers or plain texts has one value throughout."""
+    """Return whether a column of whole numbers, or of empty texts, has one value throughout.
+
+    What files say in words is bound and never becomes a part of a statement.
+    """
     import polars as pl
 
     first, missing = column[0], column.null_count()
     if missing:
         return missing == column.len()
-    if not column.dtype.is_integer() and not (column.dtype == pl.String and first.isprintable()):
+    if not column.dtype.is_integer() and not (column.dtype == pl.String and first == ""):
         return False
     return bool((column == first).all())
 
