@@ -49,7 +49,7 @@ def drop_stage(connection: Connection, tables: MetaData) -> None:
 
 
 def fill(connection: Connection, table: Table, frame: "pl.DataFrame") -> None:
-    """Load a frame into a staging table: by COPY on PostgreSQL, by one prepared statement on SQLite.
+    """Load a frame into a staging table, which is empty: by COPY on PostgreSQL, by one prepared statement on SQLite.
 
     Args:
         connection: In a transaction.
@@ -73,6 +73,10 @@ def analyze(connection: Connection, *tables: FromClause) -> None:
 
 
 def _copy(connection: Connection, table: Table, frame: "pl.DataFrame") -> None:
+    key = table.autoincrement_column
+    if key is not None and key.name not in frame.columns:
+        # Numbered here: a sequence is called for each row, which costs the server more than one more column.
+        frame = frame.with_row_index(key.name, offset=1)
     columns = ", ".join(frame.columns)
     cursor = connection.connection.cursor()
     # In this CSV an empty cell is NULL, and "" is the empty text, on both sides.

@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 import pytest
-from sqlalchemy import BigInteger, Column, Date, Float, MetaData, Table, Text, select
+from sqlalchemy import BigInteger, Column, Date, Float, Integer, MetaData, Table, Text, select
 
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import create_stage, drop_stage, fill
@@ -19,6 +19,13 @@ STAGED = Table(
     Column("day", Date),
     Column("text", Text),
     Column("amount", Float(53)),
+    prefixes=["TEMPORARY"],
+)
+NUMBERED = Table(
+    "stage_numbered",
+    TABLES,
+    Column("place", Integer, primary_key=True),
+    Column("text", Text),
     prefixes=["TEMPORARY"],
 )
 DAY = date(2026, 11, 27)
@@ -62,3 +69,13 @@ def test_values_that_differ_and_those_that_are_missing_are_staged_in_their_order
 def test_more_rows_than_are_bound_at_once_are_all_staged(store: Store) -> None:
     frame = pl.DataFrame({"number": range(25_001), "text": ["same"] * 25_001})
     assert sorted(_staged(store, frame)) == frame.rows()
+
+
+def test_rows_are_numbered_in_the_order_in_which_they_are_staged(store: Store) -> None:
+    texts = [f"row {number}" for number in range(120_000, 0, -1)]
+    with store.connect() as connection, connection.begin():
+        create_stage(connection, TABLES)
+        fill(connection, NUMBERED, pl.DataFrame({"text": texts}))
+        rows = connection.execute(select(NUMBERED.c.place, NUMBERED.c.text).order_by(NUMBERED.c.place)).all()
+        drop_stage(connection, TABLES)
+    assert [tuple(row) for row in rows] == list(enumerate(texts, start=1))
