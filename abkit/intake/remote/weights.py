@@ -73,7 +73,7 @@ def fetch(url: str, path: Path, size: int, *, progress: Callable[[int, int], Non
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         done = part.stat().st_size if part.exists() else 0
-        if done >= size or not _version(part):  # of another file, or nobody can say about which
+        if done >= size or not _version(part):  # of another file, or of one that is not known
             part.unlink(missing_ok=True)
             done = 0
         if (free := shutil.disk_usage(path.parent).free) < size - done:

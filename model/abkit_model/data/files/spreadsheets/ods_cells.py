@@ -29,7 +29,7 @@ _NEVER = "has a formula that was never calculated: open the file in a spreadshee
 
 @dataclass
 class OdsSheet:
-    """What is said of one sheet.
+    """What is said about one sheet.
 
     Attributes:
         faults: What is wrong with single cells, by row from 1 and column from 0.
@@ -43,7 +43,7 @@ class OdsSheet:
 
 
 def look_through(content: bytes) -> dict[str, OdsSheet]:
-    """Return by name what is said of the sheets of a document.
+    """Return by name what is said about the sheets of a document.
 
     Args:
         content: The part `content.xml`.
