@@ -12,10 +12,12 @@ The steps, in the order of the code:
 
 import hashlib
 import hmac
+import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 from sqlalchemy import (
@@ -146,6 +148,9 @@ def pseudonym(salt: bytes, name: str) -> str:
     return hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:16]
 
 
+_MOST_WORDS = 5  # of a name, of which any may begin with a capital
+
+
 @dataclass
 class KnownRaters:
     """The raters of a study, found again in another spelling: the store has no names, so it tries how people write.
@@ -169,14 +174,31 @@ class KnownRaters:
         (True, 1)
         """
         own = pseudonym(self.salt, name)
-        if own in self.known:
+        if own in self.known or not self.known:
             return own
-        plain = " ".join(name.split())
-        for spelling in (plain, plain.casefold(), plain.title(), plain.upper(), plain.capitalize()):
+        for spelling in _spellings(name):
             if (other := pseudonym(self.salt, spelling)) in self.known:
                 self.other_spellings += 1
                 return other
         return own
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yield how people may write a name: all letters small or large, or some of its words with a capital.
+
+    >>> list(_spellings("ann  lee"))
+    ['ann lee', 'ANN LEE', 'ann Lee', 'Ann lee', 'Ann Lee']
+    """
+    plain = " ".join(name.split())
+    small = plain.lower()
+    pieces = re.split(r"([^\W\d_]+)", small)  # words are every other one
+    words = len(pieces) // 2
+    kinds = product((False, True), repeat=words) if words <= _MOST_WORDS else ((False,) * words, (True,) * words)
+    some = [
+        "".join(piece.capitalize() if n % 2 and capitals[n // 2] else piece for n, piece in enumerate(pieces))
+        for capitals in kinds
+    ]
+    yield from dict.fromkeys((plain, small, plain.upper(), *some))
 
 
 def pseudonyms_of(session: Session, source_id: int) -> frozenset[str]:

@@ -77,6 +77,18 @@ def test_a_longer_table_brings_only_what_is_new(store: Store, images: Path, tmp_
     assert (result.imported, result.unchanged) == (1, 24)
 
 
+@pytest.mark.parametrize("first", ["Ada de la Cruz", "John.Smith@example.com", "Ada von Großmann"])
+def test_a_rater_whom_the_first_table_writes_with_some_capitals_is_the_same_person_without_them(
+    sqlite_store: Store, images: Path, tmp_path: Path, first: str
+) -> None:
+    said = {"images": images, "scale": (1, 7), "source": "panel"}
+    for number, name in enumerate((first, first.lower(), first.title())):
+        rows = votes(tmp_path, [f"{name},{number}.png,3", f"someone else,{number}.png,4"])
+        result = import_labels(sqlite_store, Settings(), rows, **said)
+        assert result.other_spellings == min(number, 1)
+    assert count(sqlite_store, Rater) == 2
+
+
 @pytest.mark.parametrize("name", ["anna lee", "ANNA LEE", "Anna  Lee", " anna   lee "])
 def test_a_rater_whom_a_later_table_writes_otherwise_is_the_same_person_and_is_said(
     store: Store, images: Path, tmp_path: Path, name: str
