@@ -146,16 +146,17 @@ def _plain(value: Any) -> Any:
     Ids are whole numbers of many digits, which a float would round. The day of an instant is that of the session's time
     zone, which is the one that its user reads.
 
-    >>> _plain(Decimal("120210000000123457")), _plain(Decimal("1.50"))
-    (120210000000123457, 1.5)
+    >>> _plain(Decimal("120210000000123457")), _plain(Decimal("12021000000012345678")), _plain(Decimal("1.50"))
+    (120210000000123457, '12021000000012345678', 1.5)
     >>> str(_plain(datetime.fromisoformat("2026-01-01T23:00-05:00")))
     '2026-01-01 23:00:00'
     """
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
     if isinstance(value, Decimal):
-        whole = value.is_finite() and value.as_tuple().exponent == 0 and abs(value) < _LARGEST
-        return int(value) if whole else float(value)
+        if not (value.is_finite() and value.as_tuple().exponent == 0):
+            return float(value)
+        return int(value) if abs(value) < _LARGEST else str(value)
     return str(value) if isinstance(value, UUID) else value
 
 

@@ -53,6 +53,8 @@ def test_ids_keep_all_their_digits_whatever_type_they_have(url: str, tmp_path: P
     uuid = "CAST('0b6f1f4e-7d0c-4b86-9d3e-0123456789ab' AS UUID)"
     query = f"SELECT {wide} AS ad, {uuid} AS creative, CAST(2.50 AS NUMERIC(10, 2)) AS spend FROM ads"
     assert rows(url, query, tmp_path) == [(120210000000123457, "0b6f1f4e-7d0c-4b86-9d3e-0123456789ab", 2.5)] * 2
+    beyond = "CAST('12021000000012345678' AS NUMERIC(20, 0))"
+    assert [str(ad) for (ad,) in rows(url, f"SELECT {beyond} AS ad FROM ads", tmp_path)] == ["12021000000012345678"] * 2
 
 
 def test_an_instant_is_on_the_day_that_the_database_shows(url: str, tmp_path: Path) -> None:
