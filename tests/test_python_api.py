@@ -113,7 +113,7 @@ def test_scores_are_a_table_a_page_with_thumbnails_and_a_frame(shop: ab.Workspac
     html = scored._repr_html_()
     assert html is not None
     assert html.count("<tr>") == 5
-    assert html.count("data:image/jpeg;base64,") == 4
+    assert html.count("data:image/webp;base64,") == 4
     frame = scored.to_polars()
     assert isinstance(frame, pl.DataFrame)
     assert frame["mean"].to_list() == [file.mean for file in scored.files]
@@ -132,7 +132,7 @@ def test_a_shortlist_keeps_what_may_be_best(shop: ab.Workspace) -> None:
     chosen = shop.shortlist("spring", keep=2)
     assert chosen.kept == 2
     assert chosen.to_polars()["kept"].to_list() == [True, True, False, False]
-    assert "data:image/jpeg;base64," in (chosen._repr_html_() or "")
+    assert "data:image/webp;base64," in (chosen._repr_html_() or "")
 
 
 def test_a_correlation_has_its_chart_in_a_page(shop: ab.Workspace) -> None:

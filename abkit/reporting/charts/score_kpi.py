@@ -140,20 +140,15 @@ def score_kpi_scatter(
     """
     definition = METRICS[Metric(metric)]
     title = f"Score against {metric_title(metric)}"
-    subtitle = list(sentences)
     if not points:
         return empty_chart(title, "No creative has both a score and enough delivery yet.")
     shown = list(points)
     if len(shown) > MAX_POINTS:
         keep = np.sort(np.random.default_rng(0).choice(len(shown), MAX_POINTS, replace=False))
         shown = [points[i] for i in keep]
-        subtitle.append(f"{MAX_POINTS:,} of {len(points):,} creatives are drawn")
-    if definition.share and any(not float(point.events).is_integer() for point in points):
-        subtitle.append("conversions are modeled by the platform: dots have no intervals of counts")
+    subtitle = [*sentences, *notes_on(points, metric)]
     campaigns = sorted({readable(point.campaign) for point in points})
     many = len(campaigns) > MAX_COLORS
-    if many:
-        subtitle.append(f"the line: the common slope inside {len(campaigns):,} campaigns, with its 95 % band")
     color = alt.value(SERIES[0]) if many else campaign_color(campaigns)
     x = alt.X("score:Q", title="Score", axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=False, nice=True))
     y = alt.Y(
@@ -181,6 +176,19 @@ def score_kpi_scatter(
         layers.append(fit.mark_line(strokeWidth=2.2).encode(x=x, y=alt.Y("rate:Q"), color=of_line))
     head = alt.TitleParams(title, subtitle=subtitle) if subtitle else title
     return themed(alt.layer(*layers).properties(width=width, height=round(0.56 * width), title=head))
+
+
+def notes_on(points: Sequence[ScorePoint], metric: str) -> list[str]:
+    """Return what a reader of the scatter has to know: what is not drawn, what has no interval, what the line is."""
+    notes = []
+    if len(points) > MAX_POINTS:
+        notes.append(f"{MAX_POINTS:,} of {len(points):,} creatives are drawn")
+    if METRICS[Metric(metric)].share and any(not float(point.events).is_integer() for point in points):
+        notes.append("conversions are modeled by the platform: dots have no intervals of counts")
+    campaigns = {readable(point.campaign) for point in points}
+    if len(campaigns) > MAX_COLORS:
+        notes.append(f"the line: the common slope inside {len(campaigns):,} campaigns, with its 95 % band")
+    return notes
 
 
 def metric_title(metric: str) -> str:

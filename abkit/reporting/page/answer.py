@@ -30,14 +30,14 @@ class Answer:
         headline: What to do and what it is worth, in a line.
         sentences: What that rests on.
         rule: When a creative is on which list.
-        lists: Name, creatives and meaning of each list that has any.
+        lists: Name, creatives on the page, meaning and number of creatives of each list that has any.
         nothing: Why there is no list.
     """
 
     headline: str
     sentences: tuple[str, ...]
     rule: str
-    lists: tuple[tuple[str, tuple[RankedCreative, ...], str], ...]
+    lists: tuple[tuple[str, tuple[RankedCreative, ...], str, int], ...]
     nothing: str
 
 
@@ -51,8 +51,8 @@ def answer(data: ReportData) -> Answer:
     for action, name, meaning in ACTION_LISTS:
         found = [shown.get((item.campaign, item.creative_id)) for item in actions.of(action)]
         chosen = tuple(one for one in found if one is not None)
-        if chosen:
-            lists.append((name, chosen, meaning))
+        if found:
+            lists.append((name, chosen, meaning, len(found)))
     return Answer(
         headline=action_headline(actions),
         sentences=tuple(_sentences(data, actions)),

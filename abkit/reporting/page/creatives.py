@@ -21,12 +21,15 @@ from abkit.workflows.scoring.results import is_far, known_interval
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-MOST_CREATIVES = 2000
-THUMBNAIL_BYTES = 1_900_000
+MOST_CREATIVES = 2800
+"""Rows of a page: a creative that is in two campaigns has two. With thumbnails and charts they stay under 3 MB."""
+
+THUMBNAIL_BYTES = 1_250_000
 """Of all thumbnails of a page together: a report is sent by mail."""
 
-_SIDES = ((40, 200), (120, 140), (400, 96))
-_SMALLEST = 64
+_SIDES = ((40, 200), (120, 140), (400, 96), (1200, 76), (1800, 64))
+_SMALLEST = 48
+_QUALITY = 50
 
 
 def chosen_campaigns(every: Sequence[tuple[int, str, int]], wanted: Sequence[str]) -> Sequence[tuple[int, str, int]]:
@@ -48,24 +51,33 @@ def rankings_of(
     version_id: int,
     delivered: Deliveries,
     actions: Actions | None,
-) -> tuple[tuple[CampaignRanking, ...], int]:
-    """Return the creatives of each campaign, and how many the page has no room for.
+) -> tuple[tuple[CampaignRanking, ...], int, int]:
+    """Return the creatives of each campaign, how many the page has no room for, and for how many thumbnails.
 
-    Of campaigns that are too large the best and the worst are shown.
+    Of campaigns that are too large the best and the worst are shown, of too many campaigns the first.
     """
     total = sum(n for *_, n in chosen)
     share = min(1.0, MOST_CREATIVES / total) if total else 1.0
-    thumbnails = Thumbnails(min(total, MOST_CREATIVES))
-    items = {(item.campaign, item.creative_id): item for item in actions.items} if actions else {}
-    made, left_out = [], 0
-    for id_, key, _ in chosen:
+    free = MOST_CREATIVES
+    chosen_places = list[tuple[int, str, int, Sequence[RankedScore]]]()
+    left_out = 0
+    for id_, key, n in chosen:
+        if not free:
+            left_out += n
+            continue
         places = ranking(session, id_, version_id)
-        room = max(2, int(share * len(places)))
-        shown = places if room >= len(places) else [*places[: room - room // 2], *places[-(room // 2) :]]
+        room = min(free, max(2, int(share * len(places))))
+        shown = places if room >= len(places) else [*places[: room - room // 2], *places[len(places) - room // 2 :]]
         left_out += len(places) - len(shown)
-        found = _creatives(session, id_, key, shown, len(places), delivered, items, thumbnails)
-        made.append(CampaignRanking(key, len(places), found))
-    return tuple(made), left_out
+        free -= len(shown)
+        chosen_places.append((id_, key, len(places), shown))
+    thumbnails = Thumbnails(len({place.sha256 for *_, shown in chosen_places for place in shown}))
+    items = {(item.campaign, item.creative_id): item for item in actions.items} if actions else {}
+    made = tuple(
+        CampaignRanking(key, n, _creatives(session, id_, key, shown, n, delivered, items, thumbnails))
+        for id_, key, n, shown in chosen_places
+    )
+    return made, left_out, thumbnails.left_out
 
 
 class Thumbnails:
@@ -74,13 +86,15 @@ class Thumbnails:
     def __init__(self, count: int) -> None:
         self.side = next((side for most, side in _SIDES if count <= most), _SMALLEST)
         self.left = THUMBNAIL_BYTES
+        self.left_out = 0
         self._made: dict[str, str] = {}
 
     def of(self, sha256: str, names: Sequence[str]) -> str:
         """Return the thumbnail of a content, "" where no file has it or no room is left."""
         if sha256 not in self._made:
-            found = (thumbnail(Path(name), sha256, self.side, quality=70) for name in names[:5])
+            found = (thumbnail(Path(name), sha256, self.side, quality=_QUALITY) for name in names[:5])
             uri = next((one for one in found if one), "") if self.left > 0 else ""
+            self.left_out += self.left <= 0
             self.left -= len(uri)
             self._made[sha256] = uri
         return self._made[sha256]

@@ -123,7 +123,9 @@ def gather(
             session, settings or Settings(), day, wanted, rates, version.id if version else None,
             made[-1].decision if made else None, delivered, ads,
         )  # fmt: skip
-        rankings, left_out = rankings_of(session, chosen, version.id, delivered, actions) if version else ((), 0)
+        rankings, left_out, without_image = (
+            rankings_of(session, chosen, version.id, delivered, actions) if version else ((), 0, 0)
+        )
         ids = {id_ for id_, *_ in chosen}
         shown = {key for _, key, _ in chosen}
         data = ReportData(
@@ -137,6 +139,7 @@ def gather(
             decision=made[-1] if made else None,
             rankings=rankings,
             left_out=left_out,
+            thumbnails_left_out=without_image,
             points=(),
             correlations=_latest_of_each(history),
             correlation_history=tuple(history),

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from markupsafe import Markup
 
+from abkit.reporting.charts.compact import compact
 from abkit.reporting.charts.theme import GRID, INK, MUTED, readable, spec_of, svg_of
 from abkit.written_files import whole_file
 
@@ -109,7 +110,9 @@ def responsive(make: Callable[[int], Any], prefix: str) -> str:
         _without_titles(spec)
     _narrowed(narrow)
     drawings = ("wide", wide), ("narrow", narrow)
-    return "".join(f'<div class="{name}">{_recolored(svg_of(spec, prefix + name[0]))}</div>' for name, spec in drawings)
+    return "".join(
+        f'<div class="{name}">{compact(_recolored(svg_of(spec, prefix + name[0])))}</div>' for name, spec in drawings
+    )
 
 
 def _without_titles(spec: dict[str, Any]) -> None:

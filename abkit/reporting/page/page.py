@@ -11,7 +11,7 @@ from abkit.metrics import METRICS
 from abkit.records import percent
 from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
 from abkit.reporting.charts.listening import gain_chart, shares_chart
-from abkit.reporting.charts.score_kpi import correlation_sentence, metric_title, pairs_of, score_kpi_scatter
+from abkit.reporting.charts.score_kpi import correlation_sentence, metric_title, notes_on, pairs_of, score_kpi_scatter
 from abkit.reporting.charts.scores import score_distribution
 from abkit.reporting.page.advice import advice
 from abkit.reporting.page.answer import answer, extremes, money, reason
@@ -56,6 +56,7 @@ def render_report(data: ReportData) -> str:
         "signed": lambda value: percent(value, 0, sign=True),
         "extremes": extremes(data),
         "advice": advice(data.decision.decision, data.decision.cause) if data.decision else advice(None),
+        "scatter_notes": notes_on(data.points, metric),
         "relation_words": correlation_sentence(headline) if headline else "No estimate yet.",
         "headline_kpi": metric_title(metric),
         "pairs_sentence": pairs_of(headline) if headline else "",

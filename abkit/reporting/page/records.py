@@ -70,6 +70,7 @@ class ReportData:
         decision: The last decision of a drift check.
         rankings: One per campaign that is shown.
         left_out: Creatives that the page has no room for.
+        thumbnails_left_out: Creatives on the page whose thumbnail it has no room for.
         points: The creatives of the last correlation of score and KPI.
         correlations: The last estimate of each kind.
         findings: Results of the last drift check; the histories have those of all checks.
@@ -93,6 +94,7 @@ class ReportData:
     decision: Decision | None
     rankings: tuple[CampaignRanking, ...]
     left_out: int = 0
+    thumbnails_left_out: int = 0
     points: tuple[ScorePoint, ...]
     correlations: tuple[CorrelationResult, ...]
     correlation_history: tuple[CorrelationResult, ...]

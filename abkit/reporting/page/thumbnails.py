@@ -12,13 +12,13 @@ MAX_BYTES = 64 * 2**20
 
 
 def thumbnail(path: Path, sha256: str, side: int = SIDE, *, quality: int = 80) -> str:
-    """Return a JPEG as a data URI; "" where the file is gone, unreadable, or has another content by now.
+    """Return a WebP as a data URI; "" where the file is gone, unreadable, or has another content by now.
 
     Args:
         path: A name under which the content came.
         sha256: SHA-256 of the content that was scored, in hex.
         side: Longer edge in pixels, at most.
-        quality: Of the JPEG, 1 to 95.
+        quality: Of the WebP, 1 to 100.
     """
     from abkit.intake.media.images import file_called
     from abkit_model.errors import ImageRejected
@@ -33,5 +33,5 @@ def thumbnail(path: Path, sha256: str, side: int = SIDE, *, quality: int = 80) -
         return ""
     image.thumbnail((side, side))
     small = io.BytesIO()
-    image.save(small, "JPEG", quality=quality, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(small.getvalue()).decode()
+    image.save(small, "WEBP", quality=quality, method=6)
+    return "data:image/webp;base64," + base64.b64encode(small.getvalue()).decode()

@@ -9,12 +9,17 @@
     var advice = document.getElementById("by-advice");
     var order = document.getElementById("order");
     var said = document.getElementById("said");
+    var nameOf = function (row) { return row.querySelector("b").textContent; };
+    var figures = ["score", "ctr", "money", "impressions"];
+    var valueOf = function (row, what) {
+      return what === "name" ? nameOf(row) : row.dataset.by.split(" ")[figures.indexOf(what)];
+    };
     var show = function () {
       var text = find.value.toLowerCase(), shown = 0;
       rows.forEach(function (row) {
-        var fits = (!text || row.dataset.name.toLowerCase().indexOf(text) >= 0) &&
-          (!campaign.value || row.dataset.campaign === campaign.value) &&
-          (!advice.value || row.dataset.advice === advice.value);
+        var fits = (!text || nameOf(row).toLowerCase().indexOf(text) >= 0) &&
+          (!campaign.value || row.dataset.in === campaign.value) &&
+          (!advice.value || row.querySelector(".tag").textContent === advice.value);
         row.hidden = !fits;
         shown += fits ? 1 : 0;
       });
@@ -23,8 +28,8 @@
     var sort = function () {
       var parts = order.value.split(":"), up = parts[1] === "up";
       rows.sort(function (a, b) {
-        var x = a.dataset[parts[0]], y = b.dataset[parts[0]];
-        if (x === "" || y === "") { return (x === "") - (y === ""); }
+        var x = valueOf(a, parts[0]), y = valueOf(b, parts[0]);
+        if (parts[0] !== "name" && (x === "-" || y === "-")) { return (x === "-") - (y === "-"); }
         var less = parts[0] === "name" ? x.localeCompare(y) : x - y;
         return up ? less : -less;
       });

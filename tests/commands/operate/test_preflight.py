@@ -81,7 +81,7 @@ def test_the_summary_has_a_row_per_placement_and_small_images(here: Here, tmp_pa
     assert here("preflight", "a.png", "b.png", "-p", "meta-feed,google-300x250", "--summary", "s.md").returncode == 3
     text = (tmp_path / "s.md").read_text()
     assert text.startswith("## abkit preflight: ❌ fail")
-    assert text.count("data:image/jpeg;base64,") == 2
+    assert text.count("data:image/webp;base64,") == 2
     assert text.count("| ❌ fail |") == text.count("| ✅ pass |") == 2
     assert "https://support.google.com/google-ads/answer/1722096" in text
     assert "table 1 of 2026" in text

@@ -80,7 +80,7 @@ def test_the_sheet_shows_those_that_a_test_names_beside_the_typical_of_the_refer
     assert [one.creative_id for one in moved.creatives] == named
     assert {one.creative_id for one in typical.creatives} <= set(range(1, 31))
     shown = (*moved.creatives, *typical.creatives)
-    assert [one.name for one in shown if not one.thumbnail.startswith("data:image/jpeg")] == []
+    assert [one.name for one in shown if not one.thumbnail.startswith("data:image/webp")] == []
 
 
 def test_without_a_test_that_names_any_it_shows_those_farthest_from_the_reference(shifted: Store) -> None:

@@ -155,7 +155,7 @@ def test_it_shows_pictures_delivery_and_coverage(store: Store, creatives: list[P
         )
     data = gather(store, as_of=DAY)
     assert [(p.rank, p.name) for p in data.rankings[0].creatives] == [(1, "ad-2.png"), (2, "ad-1.png"), (3, "ad-0.png")]
-    assert all(p.thumbnail.startswith("data:image/jpeg;base64,") for p in data.rankings[0].creatives)
+    assert all(p.thumbnail.startswith("data:image/webp;base64,") for p in data.rankings[0].creatives)
     delivered = {p.name: (p.impressions, p.clicks) for p in data.rankings[0].creatives}
     # An ad that shows two creatives says nothing about either of them.
     assert delivered == {"ad-0.png": (1000, 20), "ad-1.png": (0, 0), "ad-2.png": (0, 0)}
@@ -293,4 +293,4 @@ def test_a_file_whose_accents_are_apart_on_disk_is_shown(creatives: list[Path]) 
     apart = creatives[0].rename(creatives[0].with_name(unicodedata.normalize("NFD", "été.png")))
     stored = Path(names_of(apart)[0])
     assert stored != apart
-    assert thumbnail(stored, hashlib.sha256(apart.read_bytes()).hexdigest()).startswith("data:image/jpeg")
+    assert thumbnail(stored, hashlib.sha256(apart.read_bytes()).hexdigest()).startswith("data:image/webp")

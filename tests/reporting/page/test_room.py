@@ -52,6 +52,24 @@ def test_who_names_a_campaign_gets_it_whatever_the_size(large: Store) -> None:
     assert (data.campaigns, data.others) == (("c0",), 0)
 
 
+def test_creatives_without_room_are_counted_on_the_page(large: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("abkit.reporting.page.creatives.MOST_CREATIVES", 7)
+    data = gather(large, as_of=LAST, settings=Settings(kpi={"analysis_rows": 0}))
+    # The best and the worst of each campaign, until the page is full: small campaigns do not make it longer.
+    assert [[one.rank for one in ranking.creatives] for ranking in data.rankings] == [[1, 3], [1, 3], [1, 3], [1]]
+    assert data.left_out == 8
+    page = render_report(data)
+    assert "<b>8 creatives are not on this page</b>" in page
+    assert "<summary>7 of 15 creatives: " in page
+    assert "abkit creative list --campaign KEY --limit 15" in page
+
+
+def test_thumbnails_without_room_are_counted_on_the_page(large: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("abkit.reporting.page.creatives.THUMBNAIL_BYTES", 0)
+    data = gather(large, as_of=LAST, settings=Settings(kpi={"analysis_rows": 0}))
+    assert "15 creatives are without their image" in render_report(data)
+
+
 def test_a_store_that_is_not_large_is_shown_whole(large: Store) -> None:
     data = gather(large, as_of=LAST, settings=Settings())
     assert (data.campaigns, data.others, len(data.rankings)) == ((), 0, 5)

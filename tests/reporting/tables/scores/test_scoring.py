@@ -130,4 +130,4 @@ def test_a_notebook_shows_the_image_that_was_scored_and_nothing_where_it_is_gone
     (path,) = save_images(tmp_path, 1)
     digest = hash_file(path, max_bytes=2**20)
     file = replace(scored(str(path)), sha256="0" * 64 if gone else digest)
-    assert ("data:image/jpeg;base64," in as_html(scoring(file))) is not gone
+    assert ("data:image/webp;base64," in as_html(scoring(file))) is not gone
