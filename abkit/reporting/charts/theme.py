@@ -108,7 +108,8 @@ def spec_of(chart: Any) -> dict[str, Any]:
 def svg_of(spec: dict[str, Any], prefix: str = "") -> str:
     """Return a chart in the notation of Vega-Lite as an SVG element; see `chart_svg`."""
     svg: str = _drawing().vegalite_to_svg(spec)
-    svg = svg[svg.index("<svg") :]
+    # Where a browser has none of the fonts, words are wider than they were measured: what they lack is not cut off.
+    svg = svg[svg.index("<svg") :].replace("<svg ", '<svg overflow="visible" ', 1)
     return re.sub(r'(\bid="|url\(#)((?:clip|gradient)_?\d+)', rf"\g<1>{prefix}\g<2>", svg) if prefix else svg
 
 

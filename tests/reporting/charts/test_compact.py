@@ -12,9 +12,11 @@ from PIL import Image
 
 from abkit.reporting.charts.compact import compact
 from abkit.reporting.charts.drift_timeline import drift_timeline
+from abkit.reporting.charts.experiment import forest_plot
 from abkit.reporting.charts.score_kpi import score_kpi_scatter
-from abkit.reporting.charts.theme import chart_svg
+from abkit.reporting.charts.theme import FONT, chart_svg
 from abkit.reporting.page.records import ReportData
+from abkit.stats.estimate import Estimate
 from tests.reporting.charts.test_score_kpi import texts
 
 if TYPE_CHECKING:
@@ -40,6 +42,21 @@ def test_a_browser_draws_the_same_of_less_than_half(make_report: Callable[..., R
         # A hundredth of a pixel can move an edge by a step of the browser's smoothing, and nothing else.
         difference = np.abs(seen[0] - seen[1]).max(axis=2)
         assert (difference > 8).mean() < 0.0005
+
+
+def test_a_label_that_is_wider_than_measured_is_not_cut(browser_page: Page) -> None:
+    svg = chart_svg(forest_plot([("treatment", Estimate(0.15, 0.05, 0.25))], title="Lift"))
+    # As on a machine without Arial and its like.
+    wide = svg.replace(FONT, "DejaVu Sans Mono, Courier New, monospace")
+    assert wide != svg
+    shots = []
+    for style in ("", "svg { overflow: visible !important }"):
+        browser_page.set_content(f"<style>{style}</style><body style='margin:0; padding:60px'>{wide}</body>")
+        shots.append(browser_page.screenshot())
+    left = "document.querySelector('svg').getBoundingClientRect().left"
+    words = "Math.min(...[...document.querySelectorAll('text')].map(e => e.getBoundingClientRect().left))"
+    assert browser_page.evaluate(words) < browser_page.evaluate(left)  # it sticks out
+    assert shots[0] == shots[1]
 
 
 def test_words_in_a_drawing_stay_as_they_are(make_report: Callable[..., ReportData]) -> None:
