@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import unescape
 
 from abkit_model.data.numbers import written
 
 _PERCENT_OF_OLD = (9, 10)  # numbers of the formats that every spreadsheet program knows
 IN_CURRENCY = "in "
+ERROR = "has an error"
+NEVER = "has a formula that was never calculated: open the file in a spreadsheet program and save it"
 _MOST_FORMATS = 100_000
 _TAG = r"<(?:\w+:)?"
 _CODE = re.compile(_TAG + r"numFmt\b([^<>]*)>")
@@ -63,16 +66,18 @@ def misleading_formats(styles: bytes) -> dict[int, str]:
     for found in _CODE.finditer(text):
         said = _attributes(found.group(1))
         codes[said.get("numFmtId", "")] = said.get("formatCode", "")
-    shown: dict[int, str] = {}
-    currencies: dict[int, str] = {}
     begins = _USED.search(text)
     ends = _USED_ENDS.search(text, begins.end()) if begins else None
     used = text[begins.end() : ends.start()] if begins and ends else ""
-    for index, found in enumerate(_FORMAT.finditer(used)):
-        if index == _MOST_FORMATS:
-            break
-        number = _attributes(found.group(1)).get("numFmtId", "0")
-        code = codes.get(number, "0%" if number in map(str, _PERCENT_OF_OLD) else "")
+    numbers = [_attributes(found.group(1)).get("numFmtId", "0") for found in _FORMAT.finditer(used)]
+    return formats_shown([codes.get(one, "0%" if one in map(str, _PERCENT_OF_OLD) else "") for one in numbers])
+
+
+def formats_shown(codes: Sequence[str]) -> dict[int, str]:
+    """Return what formats show, by their place among all that cells use; see `misleading_formats`."""
+    shown: dict[int, str] = {}
+    currencies: dict[int, str] = {}
+    for index, code in enumerate(codes[:_MOST_FORMATS]):
         if reason := misleads(code):
             shown[index] = reason
         elif currency := currency_of(code):
@@ -157,3 +162,18 @@ class ShownOtherwise:
         """Yield row and what is shown, of a column by its letters."""
         for row, style in zip(*self._rows.get(column.encode(), ((), ())), strict=True):
             yield row, self._formats[style]
+
+
+@dataclass
+class SeenSheet:
+    """What is said about one sheet.
+
+    Attributes:
+        faults: What is wrong with single cells, by row from 1 and column from 0.
+        hidden: Number of rows with a value that are hidden.
+        shown: The cells that show something else than their number.
+    """
+
+    faults: dict[tuple[int, int], str] = field(default_factory=dict)
+    hidden: int = 0
+    shown: ShownOtherwise = field(default_factory=lambda: ShownOtherwise({}))

@@ -6,10 +6,16 @@ The library that reads the file gives an empty cell for the first three, and the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from xml.parsers import expat  # nothing is built from it; the document was parsed once, and has no DOCTYPE
 
-from abkit_model.data.files.spreadsheets.cell_formats import IN_CURRENCY, ShownOtherwise, column_letters, word_behind
+from abkit_model.data.files.spreadsheets.cell_formats import (
+    ERROR,
+    IN_CURRENCY,
+    NEVER,
+    SeenSheet,
+    column_letters,
+    word_behind,
+)
 from abkit_model.errors import TableError
 from abkit_model.limits import FREE_CELLS, MAX_CELLS, MAX_CELLS_RATIO
 
@@ -23,26 +29,9 @@ _WORTH_A_LOOK = re.compile(
     rb"|:value\s*=\s*[\"'](\d+)[\"'][^<>]*>\s*<[^<>]*>\1(?:000)+\s*</"
 )
 _HIDDEN = ("collapse", "filter")
-ERROR = "has an error"
-_NEVER = "has a formula that was never calculated: open the file in a spreadsheet program and save it"
 
 
-@dataclass
-class OdsSheet:
-    """What is said about one sheet.
-
-    Attributes:
-        faults: What is wrong with single cells, by row from 1 and column from 0.
-        hidden: Number of rows with a value that are hidden.
-        shown: The cells that show something else than their number.
-    """
-
-    faults: dict[tuple[int, int], str] = field(default_factory=dict)
-    hidden: int = 0
-    shown: ShownOtherwise = field(default_factory=lambda: ShownOtherwise({}))
-
-
-def look_through(content: bytes) -> dict[str, OdsSheet]:
+def look_through(content: bytes) -> dict[str, SeenSheet]:
     """Return by name what is said about the sheets of a document.
 
     Args:
@@ -63,8 +52,8 @@ def look_through(content: bytes) -> dict[str, OdsSheet]:
 
 class _Reader:
     def __init__(self) -> None:
-        self.sheets: dict[str, OdsSheet] = {}
-        self._sheet: OdsSheet | None = None
+        self.sheets: dict[str, SeenSheet] = {}
+        self._sheet: SeenSheet | None = None
         self._row, self._column = 1, 0
         self._written = self._noted = 0  # cells that are written, and those that they stand for and are noted
         self._rows, self._visible, self._filled = 1, True, False
@@ -79,7 +68,7 @@ class _Reader:
         elif name == "s" and not self._beside:
             self._text += " "
         elif name == "table":
-            self._sheet = self.sheets.setdefault(_said(said, "name"), OdsSheet())
+            self._sheet = self.sheets.setdefault(_said(said, "name"), SeenSheet())
             self._row = 1
         elif name == "table-row":
             self._rows, self._column = _number(said, "number-rows-repeated"), 0
@@ -117,7 +106,7 @@ class _Reader:
             self._note(self._sheet)
         self._row += self._rows
 
-    def _note(self, sheet: OdsSheet) -> None:
+    def _note(self, sheet: SeenSheet) -> None:
         sheet.hidden += 0 if self._visible else self._rows
         cells = self._rows * sum(times for _, times, _ in (*self._found, *self._shown))
         if not cells:
@@ -140,7 +129,7 @@ def _fault(name: str, said: dict[str, str], kinds: list[str]) -> str:
         return "is merged with another: undo the merging"
     if "error" in kinds:
         return ERROR
-    return _NEVER if _said(said, "formula") and not kinds else ""
+    return NEVER if _said(said, "formula") and not kinds else ""
 
 
 def _said(attributes: dict[str, str], name: str) -> str:

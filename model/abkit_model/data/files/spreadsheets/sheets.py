@@ -1,8 +1,8 @@
 """Spreadsheets as tables: the sheet and its header are found, cells keep their types, faulty cells keep their name.
 
 The library that reads them gives an empty cell for an error (`#N/A`) and for a formula that was never calculated, and
-it makes room for every cell between the first and the last one. So an XLSX is looked through first: how large it
-unpacks, how far its cells reach, and which of them have no value that could be trusted.
+it makes room for every cell between the first and the last one. So a file is looked through first: which cells have no
+value that could be trusted; of an XLSX, too, how large it unpacks and how far its cells reach.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ from abkit_model.data.files.layouts import Layout, bare
 from abkit_model.data.files.packing import most_unpacked, refuse_ratio
 from abkit_model.data.files.panics import unprinted_panics
 from abkit_model.data.files.spreadsheets.cell_formats import (
+    ERROR,
     IN_CURRENCY,
+    NEVER,
+    SeenSheet,
     ShownOtherwise,
     column_letters,
     misleading_formats,
 )
-from abkit_model.data.files.spreadsheets.ods_cells import ERROR, look_through
+from abkit_model.data.files.spreadsheets.ods_cells import look_through
 from abkit_model.data.files.spreadsheets.side_tables import columns_of_others
+from abkit_model.data.files.spreadsheets.xls_cells import look_through_old
 from abkit_model.data.files.text_rows import BrokenRow
 from abkit_model.data.numbers import SEVERAL
 from abkit_model.errors import ReadingNote, TableError
@@ -324,6 +328,9 @@ def open_sheets(
         with zipfile.ZipFile(data) as archive:
             scanned = _scan(archive, data, max_bytes, hidden, shown)
             from_1904 = _counts_from_1904(archive)
+    else:
+        old, from_1904 = look_through_old(data.getvalue())
+        scanned = _seen(old, hidden, shown)
     data.seek(0)
 
     def opened() -> CalamineWorkbook:
@@ -391,18 +398,24 @@ def _scan(
     if "content.xml" in names:
         _refuse_malformed(archive.read("content.xml"))
         _refuse_repetition(archive)
-        sheets = look_through(archive.read("content.xml"))
-        if errors := sum(what == ERROR for sheet in sheets.values() for what in sheet.faults.values()):
-            _say(f"{errors:,} cells have an error, such as #DIV/0!: rows whose figures they are are refused")
-        hidden.update((name, sheet.hidden) for name, sheet in sheets.items() if sheet.hidden)
-        shown.update((name, sheet.shown) for name, sheet in sheets.items())
-        return {name: sheet.faults for name, sheet in sheets.items()}
+        return _seen(look_through(archive.read("content.xml")), hidden, shown)
     paths = _paths_of_sheets(archive)
     stale = re.search(rb"fullCalcOnLoad\s*=\s*[\"'](?:1|true)", archive.read("xl/workbook.xml")) is not None
     formats = misleading_formats(archive.read("xl/styles.xml")) if "xl/styles.xml" in names else {}
     there = {name: path for name, path in paths.items() if path in names}
     shown.update((name, ShownOtherwise(formats)) for name in there)
     return {name: _faults(archive, path, stale, name, hidden, shown[name]) for name, path in there.items()}
+
+
+def _seen(
+    sheets: Mapping[str, SeenSheet], hidden: dict[str, int], shown: dict[str, ShownOtherwise]
+) -> dict[str, dict[tuple[int, int], str]]:
+    """Note what is said of sheets; return their faulty cells."""
+    if errors := sum(what == ERROR for sheet in sheets.values() for what in sheet.faults.values()):
+        _say(f"{errors:,} cells have an error, such as #DIV/0!: rows whose figures they are are refused")
+    hidden.update((name, sheet.hidden) for name, sheet in sheets.items() if sheet.hidden)
+    shown.update((name, sheet.shown) for name, sheet in sheets.items())
+    return {name: sheet.faults for name, sheet in sheets.items()}
 
 
 def _unpacked_size(data: BinaryIO, member: zipfile.ZipInfo, most: float) -> int:
@@ -529,9 +542,9 @@ def _look(xml: bytes, stale: bool, faults: dict[tuple[int, int], str], reach: li
         shown = value.group(1).strip() if value else b""
         key = int(place.group(2)), _column_index(place.group(1))
         if error:
-            faults[key] = f"has an error: {shown.decode('utf-8', 'replace')[:20]}"
+            faults[key] = f"{ERROR}: {shown.decode('utf-8', 'replace')[:20]}"
         elif not shown or (stale and shown == b"0"):
-            faults[key] = "has a formula that was never calculated: open the file in a spreadsheet program and save it"
+            faults[key] = NEVER
 
 
 def _measure(xml: bytes, reach: list[int]) -> None:
