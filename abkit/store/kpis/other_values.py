@@ -103,6 +103,8 @@ def other_values(session: Session, import_id: int) -> OtherValues | None:
 def _found(session: Session, dimension: Dimension, import_id: int) -> Sequence[Row[Any]]:
     """Return the values that are alike; each row is compared with each other value that some ads do not rule out."""
     pairs = {(row.segment_id, row.other_id): (row.value, row.other) for row in session.execute(_pairs(dimension))}
+    if not pairs:
+        return []
     ruled_out = _ruled_out(session, pairs, import_id)
     pairs = {segments: values for segments, values in pairs.items() if values not in ruled_out}
     if pairs:
