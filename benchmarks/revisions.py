@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import numpy as np
+from gpu import same_tops
 from scipy import stats
 
 from abkit_model.errors import ImageRejected
@@ -29,7 +30,7 @@ from abkit_model.images import open_creative
 from abkit_model.scorer import Scorer
 
 HERE = Path(__file__).resolve().parents[1]
-AT_ONCE, CAMPAIGN, TOP, TIE = 16, 12, 5, 0.02
+AT_ONCE = 16
 KINDS = (".jpg", ".jpeg", ".png", ".webp")
 
 # Names of functions are those of either revision.
@@ -109,18 +110,13 @@ def judge(folder: Path, count: int) -> None:
         np.array([one.mean for s in range(0, len(prepared), 24) for one in scorer.score_prepared(prepared[s : s + 24])])
         for scorer in (exact, quick)
     )
-    campaigns = range(0, len(truth) - CAMPAIGN + 1, CAMPAIGN)
-    same = 0
-    for start in campaigns:
-        ours, theirs = (scores[start : start + CAMPAIGN] for scores in (truth, found))
-        tops = [set(np.argsort(-scores)[:TOP].tolist()) for scores in (ours, theirs)]
-        same += all(abs(ours[which] - np.sort(ours)[-TOP]) <= TIE for which in tops[0] ^ tops[1])
+    same, campaigns = same_tops(truth, found)
     apart = found - truth
     print(
         f"{folder}: {quick.encoder.where} against float32 on {len(truth)} images: "
         f"SRCC {stats.spearmanr(truth, found).statistic:.5f}, largest difference {np.abs(apart).max():.4f}, "
         f"root mean square {np.sqrt((apart**2).mean()):.4f}, mean {apart.mean():+.4f}, "
-        f"same top five in {same} of {len(campaigns)} campaigns",
+        f"same top five in {same} of {campaigns} campaigns",
         flush=True,
     )
 

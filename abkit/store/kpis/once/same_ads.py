@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session, aliased
 
-from abkit.store.database.statements import among, total
+from abkit.store.database.statements import among
 from abkit.store.kpis.once.ad_names import (
     MOST_EQUAL,
     agree,
@@ -28,6 +28,17 @@ from abkit.store.kpis.once.ad_names import (
     one_each,
 )
 from abkit.store.kpis.once.alike import corrected, only_ones, restated
+from abkit.store.kpis.once.equal_figures import (
+    COUNTED,
+    DAYS_ALONE,
+    DIGITS_ALONE,
+    PERIOD,
+    SHARE_ALONE,
+    SHARE_RELATED,
+    delivered,
+    digits_of_counts,
+    is_proven,
+)
 from abkit.store.kpis.once.period_sums import SUMS, sums_of_pairs, totals_and_sums
 from abkit.store.kpis.once.publishers import agree_on_platform, is_part
 from abkit.store.kpis.once.rule import means_all
@@ -38,10 +49,6 @@ from abkit.vocabulary import Dimension
 if TYPE_CHECKING:
     import polars as pl
 
-# Digits that agree: 1,000 impressions and 20 clicks are 4.3. Names that fit need less proof than figures alone.
-_DIGITS_RELATED, _DIGITS_ALONE = 2.5, 6.0
-_DAYS_ALONE = 3  # different figures that agree, where the names say nothing
-_SHARE_RELATED, _SHARE_ALONE = 0.5, 0.9  # of the days that both have
 _MOST_PERIODS = 40  # that candidates are looked for in; all that both have prove them
 _SAME_CONVERSIONS = 1e-6  # fractions add up to a little more or less
 _SUM_IS = 0.02  # how far a sum over platforms may be from the total
@@ -136,9 +143,6 @@ def _others(session: Session, ads: Collection[int], days: tuple[date, date] | No
     return {row.id for row in found if any(agree_on_platform(row.platform, platform) for platform in platforms)}
 
 
-_PERIOD, _FIGURES = ["period_start", "period_end"], ["impressions", "clicks"]
-
-
 def _equal_ads(
     session: Session, ads: Collection[int], others: Collection[int], days: tuple[date, date] | None
 ) -> list[tuple[int, int]]:
@@ -153,7 +157,7 @@ def _equal_ads(
         return []
     delivering = here["ad"].n_unique()
     known = known_ads(session, {*here["ad"], *there["other"]})
-    key = [*_PERIOD, *_FIGURES]
+    key = [*PERIOD, *COUNTED]
     candidates = _telling(here, key).join(_telling(there, key), on=key)
     pairs = set(candidates.select("ad", "other").unique().iter_rows()) | by_name(known, here["ad"], there["other"])
     pairs = {
@@ -175,21 +179,18 @@ def _equal_ads(
     unproven: list[tuple[tuple[int, int], float, int]] = []
     for row in proof.sort("digits", "ad", "other", descending=[True, False, False]).iter_rows(named=True):
         pair = row["ad"], row["other"]
-        if known[pair[0]].related(known[pair[1]]):
-            proven = row["share"] >= _SHARE_RELATED and row["digits"] >= _DIGITS_RELATED
-        else:
-            proven = row["share"] >= _SHARE_ALONE and row["digits"] >= _DIGITS_ALONE and row["days"] >= _DAYS_ALONE
-        if proven:
+        related = known[pair[0]].related(known[pair[1]])
+        if is_proven(row["share"], row["digits"], row["days"], related=related):
             same.append(pair)
-        elif row["share"] >= _SHARE_ALONE:
+        elif row["share"] >= SHARE_ALONE:
             unproven.append((pair, row["digits"], row["days"]))
     # What a day or two of one ad cannot prove, all ads of a file together can: each has exactly one that agrees.
     ones, twos = ({pair[side] for pair, _, _ in unproven} for side in (0, 1))
     one_to_one = len(ones) == len(twos) == len(unproven)
-    all_of_them = len(unproven) + len(same) >= _SHARE_ALONE * delivering
+    all_of_them = len(unproven) + len(same) >= SHARE_ALONE * delivering
     digits_of_all = sum(shown for _, shown, _ in unproven)
     days_of_all = sum(number for _, _, number in unproven)
-    if one_to_one and all_of_them and digits_of_all >= _DIGITS_ALONE and days_of_all >= _DAYS_ALONE:
+    if one_to_one and all_of_them and digits_of_all >= DIGITS_ALONE and days_of_all >= DAYS_ALONE:
         same += [pair for pair, _, _ in unproven]
     of_one_account = {(one, two) for one, two in named if agree(known[one].account, known[two].account)}
     return one_each([*same, *restated(of_one_account - {*same}, here, there)], known)
@@ -200,22 +201,22 @@ def _proof(pairs: Collection[tuple[int, int]], here: pl.DataFrame, there: pl.Dat
     import polars as pl
 
     both = pl.DataFrame(sorted(pairs), schema={"ad": pl.Int64, "other": pl.Int64}, orient="row")
-    common = both.join(here, on="ad").join(there, on=["other", *_PERIOD], suffix="_other")
+    common = both.join(here, on="ad").join(there, on=["other", *PERIOD], suffix="_other")
     shown, shown_other = pl.col("impressions"), pl.col("impressions_other")
     added, added_other = pl.col("parts") > 0, pl.col("parts_other") > 0
     # Two sums say nothing of a total; a sum below its total may lack days.
     common = common.filter(~(added & added_other | added & (shown < shown_other) | added_other & (shown_other < shown)))
-    equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_other") for name in _FIGURES)
+    equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_other") for name in COUNTED)
     conversions, others = pl.col("conversions"), pl.col("conversions_other")
     converted = ((conversions - others).abs() < _SAME_CONVERSIONS) | (conversions == 0) | (others == 0)
     equal &= ~(added | added_other) | converted
-    digits = ((shown + 1) * (pl.col("clicks") + 1)).cast(pl.Float64).log10()
+    digits = digits_of_counts()
     # A total of many days is as good as these.
     worth = pl.max_horizontal("parts", "parts_other", 1)
     first = pl.col("first")
     return (
         common.with_columns(equal=equal)
-        .with_columns(first=pl.col("equal") & pl.struct(_FIGURES).is_first_distinct().over("ad", "other", "equal"))
+        .with_columns(first=pl.col("equal") & pl.struct(COUNTED).is_first_distinct().over("ad", "other", "equal"))
         .group_by("ad", "other")
         .agg(share=pl.col("equal").mean(), days=(worth * first).sum(), digits=(digits * first).sum())
     )
@@ -224,7 +225,7 @@ def _proof(pairs: Collection[tuple[int, int]], here: pl.DataFrame, there: pl.Dat
 def _exact(session: Session, ads: Collection[int], periods: Sequence[tuple[date, date]]) -> pl.DataFrame:
     import polars as pl
 
-    rows = _totals(session, ads, periods)
+    rows = delivered(session, ads, Kpi.period_start.in_({start for start, _ in periods}))
     return rows.with_columns(conversions=pl.lit(0.0), parts=pl.lit(0, pl.Int64)).select(*SUMS)
 
 
@@ -239,20 +240,6 @@ def _shared_periods(
         for some in (ads, others)
     )
     return sorted(here & there)
-
-
-def _totals(session: Session, ads: Collection[int], periods: Sequence[tuple[date, date]] | None = None) -> pl.DataFrame:
-    """Return what ads delivered by period, of the rows that count."""
-    import polars as pl
-
-    key = (Kpi.ad_id, Kpi.period_start, Kpi.period_end)
-    counted = [among(session, Kpi.ad_id, ads), Kpi.left_out == "", Kpi.impressions > 0]
-    statement = select(*key, total(Kpi.impressions), total(Kpi.clicks)).where(*counted).group_by(*key)
-    if periods is not None:
-        statement = statement.where(Kpi.period_start.in_({start for start, _ in periods}))
-    schema = {"ad": pl.Int64, "period_start": pl.Date, "period_end": pl.Date}
-    schema |= {"impressions": pl.Int64, "clicks": pl.Int64}
-    return pl.DataFrame([tuple(row) for row in session.execute(statement)], schema=schema, orient="row")
 
 
 def _telling(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
@@ -292,14 +279,14 @@ def _platform_sums(session: Session, ads: Collection[int]) -> Iterable[tuple[int
     if not owners:
         return
     owner = pl.DataFrame(owners, schema={"ad": pl.Int64, "key": pl.Int64, "whole": pl.Boolean}, orient="row")
-    delivered = _totals(session, owner["ad"].unique().to_list()).join(owner, on="ad")
+    both_sides = delivered(session, owner["ad"].unique().to_list()).join(owner, on="ad")
     key = ["key", "period_start", "period_end"]
-    sums = delivered.filter(~pl.col("whole")).group_by(key).agg(pl.col("impressions", "clicks").sum())
-    both = delivered.filter("whole").join(sums, on=key, suffix="_sum")
+    sums = both_sides.filter(~pl.col("whole")).group_by(key).agg(pl.col("impressions", "clicks").sum())
+    both = both_sides.filter("whole").join(sums, on=key, suffix="_sum")
     fits = pl.all_horizontal(
         (pl.col(name) - pl.col(f"{name}_sum")).abs() <= pl.col(name) * _SUM_IS for name in ("impressions", "clicks")
     )
-    wholes = both.group_by("ad", "key").agg(share=fits.mean()).filter(pl.col("share") >= _SHARE_RELATED)
+    wholes = both.group_by("ad", "key").agg(share=fits.mean()).filter(pl.col("share") >= SHARE_RELATED)
     parts = owner.filter(~pl.col("whole")).select("key", part="ad")
     yield from wholes.join(parts, on="key").select("ad", "part").sort("ad", "part").iter_rows()
 

@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from abkit.store.database.statements import among, total
+from abkit.store.database.statements import among
 from abkit.store.kpis.once.ad_names import KnownAd, known_ads, never_together
+from abkit.store.kpis.once.equal_figures import COUNTED, PERIOD, delivered, digits_of_counts, is_proven
 from abkit.store.kpis.once.publishers import is_part, is_whole
 from abkit.store.schema import Ad, Kpi
 
 if TYPE_CHECKING:
     import polars as pl
-
-# What proves it, as for two ads whose figures are equal: where a name says so, too, and where none does.
-_SHARE_RELATED, _DIGITS_RELATED = 0.5, 2.5
-_SHARE_ALONE, _DIGITS_ALONE, _DAYS_ALONE = 0.9, 6.0, 3
-_PERIOD, _FIGURES = ["period_start", "period_end"], ["impressions", "clicks"]
 
 Parts = tuple[int, ...]
 
@@ -83,12 +79,13 @@ def _equal_sums(
     """Return which of the ads have the figures of which ids in sum."""
     import polars as pl
 
+    inside = [] if days is None else [Kpi.period_start <= days[1], Kpi.period_end >= days[0]]
     owner = {part: number for number, parts in enumerate(groups) for part in parts}
-    sums = _delivered(session, owner, days).with_columns(key=pl.col("ad").replace_strict(owner))
-    by_id = sums.group_by("key", *_PERIOD).agg(pl.sum(*_FIGURES))
+    sums = delivered(session, owner, *inside).with_columns(key=pl.col("ad").replace_strict(owner))
+    by_id = sums.group_by("key", *PERIOD).agg(pl.sum(*COUNTED))
     candidates = (
-        _delivered(session, set(wholes) - owner.keys(), days)
-        .join(by_id, on=[*_PERIOD, *_FIGURES])
+        delivered(session, set(wholes) - owner.keys(), *inside)
+        .join(by_id, on=[*PERIOD, *COUNTED])
         .select("ad", "key")
         .unique()
     )
@@ -104,12 +101,12 @@ def _equal_sums(
     if not possible:
         return set()
     pairs = pl.DataFrame(sorted(possible), schema={"ad": pl.Int64, "key": pl.Int64}, orient="row")
-    here = _delivered(session, {ad for ad, _ in possible}, days)
-    common = pairs.join(here, on="ad").join(by_id, on=["key", *_PERIOD], suffix="_sum")
+    here = delivered(session, {ad for ad, _ in possible}, *inside)
+    common = pairs.join(here, on="ad").join(by_id, on=["key", *PERIOD], suffix="_sum")
     return {
         (ad, parts_of[key])
         for ad, key, share, digits, periods in _proof(common).iter_rows()
-        if _is_proven(any(known[ad].related(known[part]) for part in parts_of[key]), share, digits, periods)
+        if is_proven(share, digits, periods, related=any(known[ad].related(known[part]) for part in parts_of[key]))
     }
 
 
@@ -118,32 +115,13 @@ def _may_be_part(part: KnownAd, whole: KnownAd) -> bool:
     return fits and part.external_id != whole.external_id and part.may_be(whole)
 
 
-def _is_proven(related: bool, share: float, digits: float, periods: int) -> bool:
-    if related:
-        return share >= _SHARE_RELATED and digits >= _DIGITS_RELATED
-    return share >= _SHARE_ALONE and digits >= _DIGITS_ALONE and periods >= _DAYS_ALONE
-
-
 def _proof(common: pl.DataFrame) -> pl.DataFrame:
     """Return by ad and id the share of periods that agree, the digits of the different figures, and their number."""
     import polars as pl
 
-    equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_sum") for name in _FIGURES)
-    digits = ((pl.col("impressions") + 1) * (pl.col("clicks") + 1)).cast(pl.Float64).log10()
-    first = pl.col("equal") & pl.struct(_FIGURES).is_first_distinct().over("ad", "key", "equal")
+    equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_sum") for name in COUNTED)
+    first = pl.col("equal") & pl.struct(COUNTED).is_first_distinct().over("ad", "key", "equal")
     marked = common.with_columns(equal=equal).with_columns(first=first)
     return marked.group_by("ad", "key").agg(
-        share=pl.col("equal").mean(), digits=(digits * pl.col("first")).sum(), periods=pl.col("first").sum()
+        share=pl.col("equal").mean(), digits=(digits_of_counts() * pl.col("first")).sum(), periods=pl.col("first").sum()
     )
-
-
-def _delivered(session: Session, ads: Collection[int], days: tuple[date, date] | None) -> pl.DataFrame:
-    """Return what ads delivered by period, of the rows that count."""
-    import polars as pl
-
-    inside = [] if days is None else [Kpi.period_start <= days[1], Kpi.period_end >= days[0]]
-    key = (Kpi.ad_id, Kpi.period_start, Kpi.period_end)
-    sums = select(*key, total(Kpi.impressions), total(Kpi.clicks)).group_by(*key)
-    rows = session.execute(sums.where(among(session, Kpi.ad_id, ads), Kpi.left_out == "", Kpi.impressions > 0, *inside))
-    kinds = {"ad": pl.Int64, "period_start": pl.Date, "period_end": pl.Date, **dict.fromkeys(_FIGURES, pl.Int64)}
-    return pl.DataFrame([tuple(row) for row in rows], schema=kinds, orient="row")

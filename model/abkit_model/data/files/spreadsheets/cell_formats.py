@@ -14,7 +14,8 @@ from html import unescape
 
 from abkit_model.data.numbers import written
 
-_PERCENT_OF_OLD = (9, 10)  # numbers of the formats that every spreadsheet program knows
+PERCENT_OF_OLD = {9: "0%", 10: "0.00%"}  # formats that every spreadsheet program knows by their numbers
+MOST_FAULTS = 100_000  # of a sheet: with more it is no table
 IN_CURRENCY = "in "
 ERROR = "has an error"
 NEVER = "has a formula that was never calculated: open the file in a spreadsheet program and save it"
@@ -62,7 +63,7 @@ def misleading_formats(styles: bytes) -> dict[int, str]:
         styles: The part `xl/styles.xml`.
     """
     text = styles.decode("utf-8-sig", "replace")
-    codes = {}
+    codes = {str(number): code for number, code in PERCENT_OF_OLD.items()}
     for found in _CODE.finditer(text):
         said = _attributes(found.group(1))
         codes[said.get("numFmtId", "")] = said.get("formatCode", "")
@@ -70,7 +71,7 @@ def misleading_formats(styles: bytes) -> dict[int, str]:
     ends = _USED_ENDS.search(text, begins.end()) if begins else None
     used = text[begins.end() : ends.start()] if begins and ends else ""
     numbers = [_attributes(found.group(1)).get("numFmtId", "0") for found in _FORMAT.finditer(used)]
-    return formats_shown([codes.get(one, "0%" if one in map(str, _PERCENT_OF_OLD) else "") for one in numbers])
+    return formats_shown([codes.get(one, "") for one in numbers])
 
 
 def formats_shown(codes: Sequence[str]) -> dict[int, str]:

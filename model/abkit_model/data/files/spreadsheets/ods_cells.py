@@ -11,6 +11,7 @@ from xml.parsers import expat  # nothing is built from it; the document was pars
 from abkit_model.data.files.spreadsheets.cell_formats import (
     ERROR,
     IN_CURRENCY,
+    MOST_FAULTS,
     NEVER,
     SeenSheet,
     column_letters,
@@ -19,7 +20,6 @@ from abkit_model.data.files.spreadsheets.cell_formats import (
 from abkit_model.errors import TableError
 from abkit_model.limits import FREE_CELLS, MAX_CELLS, MAX_CELLS_RATIO
 
-_MOST_FAULTS = 100_000
 # Most files have none of it, and need no second look.
 _WORTH_A_LOOK = re.compile(
     rb"covered-table-cell|:formula\s*=|:currency\s*=|:value-type\s*=\s*[\"'](?:percentage|error)"
@@ -111,7 +111,7 @@ class _Reader:
         cells = self._rows * sum(times for _, times, _ in (*self._found, *self._shown))
         if not cells:
             return  # however often such a row is repeated
-        if cells > _MOST_FAULTS or len(sheet.faults) > _MOST_FAULTS:
+        if cells > MOST_FAULTS or len(sheet.faults) > MOST_FAULTS:
             raise TableError("too many cells of a sheet are merged, have errors, or have formulas without a value")
         self._noted += cells
         if self._noted > min(MAX_CELLS, max(FREE_CELLS, MAX_CELLS_RATIO * self._written)):

@@ -27,6 +27,7 @@ from abkit_model.data.files.panics import unprinted_panics
 from abkit_model.data.files.spreadsheets.cell_formats import (
     ERROR,
     IN_CURRENCY,
+    MOST_FAULTS,
     NEVER,
     SeenSheet,
     ShownOtherwise,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 Cell = str | float | int | bool | date | datetime | time | timedelta
 
-_MOST_FAULTS = 100_000
 _HEADER_WITHIN = 20_000  # rows
 _CHUNK = 1 << 22
 _A_TABLE = 3  # known names in a header
@@ -296,7 +296,7 @@ def _listed(names: Sequence[str]) -> str:
 def _add_merged(sheet: CalamineSheet, faults: dict[tuple[int, int], str]) -> None:
     """Note the cells that are hidden under a merged one: nobody says whether its value counts for each of them."""
     for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
-        if (bottom - top + 1) * (right - left + 1) + len(faults) > _MOST_FAULTS:
+        if (bottom - top + 1) * (right - left + 1) + len(faults) > MOST_FAULTS:
             raise TableError("too many cells are merged", hint="undo the merging, and save it again")
         first = f"{column_letters(left)}{top + 1}"
         for row in range(top, bottom + 1):
@@ -518,7 +518,7 @@ def _faults(
             f"the cells of a sheet reach to {last}, which is too far",
             hint="delete what stands far below or to the right of the table, or save the table as CSV",
         )
-    if len(faults) > _MOST_FAULTS:
+    if len(faults) > MOST_FAULTS:
         raise TableError("too many cells of a sheet have errors or formulas that were never calculated", hint=_SAVE)
     return faults
 

@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 from abkit_model.data.files.spreadsheets.cell_formats import (
     ERROR,
+    MOST_FAULTS,
     NEVER,
+    PERCENT_OF_OLD,
     SeenSheet,
     ShownOtherwise,
     column_letters,
@@ -24,13 +26,11 @@ from abkit_model.errors import TableError
 
 _MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LAST = 0xFFFFFFFA  # sectors from here on are marks
-_MOST_FAULTS = 100_000
 _BIFF8 = 0x600
 # Kinds of records.
 _BEGINS, _ENDS, _SHEET, _FORMAT, _XF, _DATES = 0x809, 0x0A, 0x85, 0x41E, 0xE0, 0x22
 _ROW, _NUMBER, _RK, _MANY_RK, _FORMULA, _ERROR = 0x208, 0x203, 0x27E, 0xBD, 0x06, 0x205
 _TEXTS = (0xFD, 0x204, 0xD6)
-_PERCENT_OF_OLD = {9: "0%", 10: "0.00%"}
 
 
 class OldBook(NamedTuple):
@@ -48,7 +48,7 @@ def look_through_old(content: bytes) -> OldBook:
     """
     book = OldBook({}, False)
     stream = _workbook(content) if content.startswith(_MAGIC) else b""
-    codes, used, places, from_1904, biff8 = dict(_PERCENT_OF_OLD), [], {}, False, True
+    codes, used, places, from_1904, biff8 = dict(PERCENT_OF_OLD), [], {}, False, True
     for kind, data in _records(stream):
         if kind == _BEGINS and len(data) >= 2:
             biff8 = struct.unpack_from("<H", data)[0] >= _BIFF8
@@ -95,7 +95,7 @@ def _look(stream: bytes, formats: dict[int, str]) -> SeenSheet:
                 found.shown.note(row + 1, column_letters(at), formats[one])
         if fault := _fault(kind, data):
             found.faults[row + 1, column] = fault
-        if len(found.faults) > _MOST_FAULTS:
+        if len(found.faults) > MOST_FAULTS:
             raise TableError("too many cells of a sheet have errors, or formulas without a value")
     found.hidden = len(hidden & filled)
     return found
